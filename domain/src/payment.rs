@@ -1,0 +1,298 @@
+//! One attempt to pay an order.
+//!
+//! What the provider says may come late, twice or in any order. The state depends on the set of
+//! facts alone: captured outweighs voided, voided outweighs failed, failed outweighs "the bank
+//! wants more"; a fact that is outweighed or known changes nothing and is not recorded.
+
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use event::{
+    PaymentActionRequired, PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated,
+    PaymentVoided, RefundFailed, RefundInitiated, RefundSucceeded,
+};
+
+use crate::account::Sealed;
+use crate::aggregate::Aggregate;
+use crate::id::{PaymentId, RefundId};
+use crate::money::Money;
+
+/// The state of a payment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Payment {
+    #[default]
+    None,
+    Initiated {
+        intent: PaymentInitiated,
+        outcome: Outcome,
+        refunds: BTreeMap<RefundId, Refund>,
+    },
+}
+
+/// What is known of how it ended, from the weakest fact to the strongest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Undecided,
+    ActionRequired { provider_ref: String, client_secret: Sealed },
+    Failed { code: String, retryable: bool },
+    Voided,
+    Captured { provider_ref: String },
+}
+
+impl Outcome {
+    /// The place in the order of facts.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Undecided => 0,
+            Self::ActionRequired { .. } => 1,
+            Self::Failed { .. } => 2,
+            Self::Voided => 3,
+            Self::Captured { .. } => 4,
+        }
+    }
+
+    /// The word for it on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Undecided => "initiated",
+            Self::ActionRequired { .. } => "action_required",
+            Self::Failed { .. } => "failed",
+            Self::Voided => "voided",
+            Self::Captured { .. } => "captured",
+        }
+    }
+}
+
+/// One giving back of money.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refund {
+    pub amount: Money,
+    pub state: RefundState,
+}
+
+/// How far a refund is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundState {
+    Initiated,
+    Succeeded,
+    Failed,
+}
+
+impl Payment {
+    #[must_use]
+    pub fn intent(&self) -> Option<&PaymentInitiated> {
+        match self {
+            Self::None => None,
+            Self::Initiated { intent, .. } => Some(intent),
+        }
+    }
+
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::None => None,
+            Self::Initiated { outcome, .. } => Some(outcome),
+        }
+    }
+}
+
+/// What can be asked of a payment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaymentCommand {
+    Initiate(PaymentInitiated),
+    RecordResult(ProviderResult),
+    Refund { refund: RefundId, amount: Money, provider_key: String },
+    RecordRefund { refund: RefundId, result: RefundResult },
+}
+
+/// What the provider says of a payment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProviderResult {
+    Captured { provider_ref: String },
+    Failed { code: String, retryable: bool },
+    ActionRequired { provider_ref: String, client_secret: Sealed },
+    Voided,
+}
+
+/// What the provider says of a refund.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RefundResult {
+    Succeeded { provider_ref: String },
+    Failed { code: String },
+}
+
+/// Why a payment refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentRejection {
+    #[error("Payment not found")]
+    NotFound,
+    #[error("this payment was initiated for something else")]
+    InitiatedOtherwise,
+    #[error("no money has been taken by this payment")]
+    NotCaptured,
+    #[error("a refund cannot be more than was taken and not given back yet")]
+    RefundTooLarge,
+    #[error("this refund was initiated with another amount")]
+    RefundOtherwise,
+    #[error("Refund not found")]
+    RefundNotFound,
+}
+
+impl Aggregate for Payment {
+    const CATEGORY: &'static str = "payment";
+    type Id = PaymentId;
+    type Command = PaymentCommand;
+    type Event = PaymentEvent;
+    type Rejection = PaymentRejection;
+
+    fn decide(&self, command: PaymentCommand) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        match command {
+            PaymentCommand::Initiate(intent) => self.initiate(intent),
+            PaymentCommand::RecordResult(result) => self.record_result(result),
+            PaymentCommand::Refund { refund, amount, provider_key } => {
+                self.refund(RefundInitiated { refund, amount, provider_key })
+            }
+            PaymentCommand::RecordRefund { refund, result } => self.record_refund(refund, result),
+        }
+    }
+
+    fn evolve(self, event: &PaymentEvent) -> Self {
+        match event {
+            PaymentEvent::PaymentInitiated(intent) => Self::Initiated {
+                intent: intent.clone(),
+                outcome: Outcome::Undecided,
+                refunds: BTreeMap::new(),
+            },
+            PaymentEvent::PaymentActionRequired(PaymentActionRequired { provider_ref, client_secret }) => {
+                self.learn(Outcome::ActionRequired { provider_ref: provider_ref.clone(), client_secret: client_secret.clone() })
+            }
+            PaymentEvent::PaymentCaptured(PaymentCaptured { provider_ref }) => {
+                self.learn(Outcome::Captured { provider_ref: provider_ref.clone() })
+            }
+            PaymentEvent::PaymentFailed(PaymentFailed { code, retryable }) => {
+                self.learn(Outcome::Failed { code: code.clone(), retryable: *retryable })
+            }
+            PaymentEvent::PaymentVoided(_) => self.learn(Outcome::Voided),
+            PaymentEvent::RefundInitiated(RefundInitiated { refund, amount, .. }) => {
+                self.put_refund(*refund, Some(*amount), RefundState::Initiated)
+            }
+            PaymentEvent::RefundSucceeded(RefundSucceeded { refund, .. }) => {
+                self.put_refund(*refund, None, RefundState::Succeeded)
+            }
+            PaymentEvent::RefundFailed(RefundFailed { refund, .. }) => {
+                self.put_refund(*refund, None, RefundState::Failed)
+            }
+        }
+    }
+}
+
+// === The rules ===
+
+impl Payment {
+    fn initiate(&self, intent: PaymentInitiated) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        match self.intent() {
+            None => Ok(vec![PaymentEvent::PaymentInitiated(intent)]),
+            Some(known) if *known == intent => Ok(Vec::new()),
+            Some(_) => Err(PaymentRejection::InitiatedOtherwise),
+        }
+    }
+
+    fn record_result(&self, result: ProviderResult) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let known = self.outcome().ok_or(PaymentRejection::NotFound)?;
+        let (fact, event) = match result {
+            ProviderResult::Captured { provider_ref } => (
+                Outcome::Captured { provider_ref: provider_ref.clone() },
+                PaymentEvent::PaymentCaptured(PaymentCaptured { provider_ref }),
+            ),
+            ProviderResult::Failed { code, retryable } => (
+                Outcome::Failed { code: code.clone(), retryable },
+                PaymentEvent::PaymentFailed(PaymentFailed { code, retryable }),
+            ),
+            ProviderResult::ActionRequired { provider_ref, client_secret } => (
+                Outcome::ActionRequired {
+                    provider_ref: provider_ref.clone(),
+                    client_secret: client_secret.clone(),
+                },
+                PaymentEvent::PaymentActionRequired(PaymentActionRequired {
+                    provider_ref,
+                    client_secret,
+                }),
+            ),
+            ProviderResult::Voided => {
+                (Outcome::Voided, PaymentEvent::PaymentVoided(PaymentVoided {}))
+            }
+        };
+        if fact.weight() > known.weight() { Ok(vec![event]) } else { Ok(Vec::new()) }
+    }
+
+    fn refund(&self, asked: RefundInitiated) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds } = self else {
+            return Err(PaymentRejection::NotCaptured);
+        };
+        if let Some(known) = refunds.get(&asked.refund) {
+            let same = known.amount == asked.amount;
+            return if same { Ok(Vec::new()) } else { Err(PaymentRejection::RefundOtherwise) };
+        }
+        let given_back = refunds.values().filter(|refund| refund.state != RefundState::Failed);
+        let given_back: i64 = given_back.map(|refund| refund.amount.minor).sum();
+        let left = intent.amount.minor.saturating_sub(given_back);
+        let fits = asked.amount.currency == intent.amount.currency
+            && (1..=left).contains(&asked.amount.minor);
+        if !fits {
+            return Err(PaymentRejection::RefundTooLarge);
+        }
+        Ok(vec![PaymentEvent::RefundInitiated(asked)])
+    }
+
+    fn record_refund(
+        &self,
+        refund: RefundId,
+        result: RefundResult,
+    ) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { refunds, .. } = self else {
+            return Err(PaymentRejection::NotFound);
+        };
+        let known = refunds.get(&refund).ok_or(PaymentRejection::RefundNotFound)?;
+        match (known.state, result) {
+            (
+                RefundState::Initiated | RefundState::Failed,
+                RefundResult::Succeeded { provider_ref },
+            ) => Ok(vec![PaymentEvent::RefundSucceeded(RefundSucceeded { refund, provider_ref })]),
+            (RefundState::Initiated, RefundResult::Failed { code }) => {
+                Ok(vec![PaymentEvent::RefundFailed(RefundFailed { refund, code })])
+            }
+            (RefundState::Succeeded, _) | (RefundState::Failed, RefundResult::Failed { .. }) => {
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    // === What each event changes ===
+
+    fn learn(self, fact: Outcome) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Initiated { intent, outcome, refunds } => {
+                let outcome = if fact.weight() > outcome.weight() { fact } else { outcome };
+                Self::Initiated { intent, outcome, refunds }
+            }
+        }
+    }
+
+    fn put_refund(self, id: RefundId, amount: Option<Money>, state: RefundState) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Initiated { intent, outcome, mut refunds } => {
+                let known = refunds.get(&id).map(|refund| refund.amount);
+                if let Some(amount) = amount.or(known) {
+                    refunds.insert(id, Refund { amount, state });
+                }
+                Self::Initiated { intent, outcome, refunds }
+            }
+        }
+    }
+}

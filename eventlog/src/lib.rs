@@ -1,0 +1,1 @@
+//! The one door to KurrentDB: execute commands, follow events

@@ -1,0 +1,1 @@
+//! Events in, SQL out: the read models

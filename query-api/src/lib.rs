@@ -1,0 +1,1 @@
+//! SQL in, GraphQL and REST GETs out: the read side

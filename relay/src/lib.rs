@@ -1,0 +1,1 @@
+//! Events in, NATS JetStream out: the public contract

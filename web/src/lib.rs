@@ -1,0 +1,1 @@
+//! What both HTTP sides share: error body, session, request context, serving
