@@ -91,6 +91,18 @@ impl Payment {
         }
     }
 
+    /// Whether all the money has gone back.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Initiated { intent, refunds, .. } => {
+                let back = refunds.values().filter(|refund| refund.state == RefundState::Succeeded);
+                back.map(|refund| refund.amount.minor).sum::<i64>() >= intent.amount.minor
+            }
+        }
+    }
+
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         match self {
@@ -167,9 +179,13 @@ impl Aggregate for Payment {
                 outcome: Outcome::Undecided,
                 refunds: BTreeMap::new(),
             },
-            PaymentEvent::PaymentActionRequired(PaymentActionRequired { provider_ref, client_secret }) => {
-                self.learn(Outcome::ActionRequired { provider_ref: provider_ref.clone(), client_secret: client_secret.clone() })
-            }
+            PaymentEvent::PaymentActionRequired(PaymentActionRequired {
+                provider_ref,
+                client_secret,
+            }) => self.learn(Outcome::ActionRequired {
+                provider_ref: provider_ref.clone(),
+                client_secret: client_secret.clone(),
+            }),
             PaymentEvent::PaymentCaptured(PaymentCaptured { provider_ref }) => {
                 self.learn(Outcome::Captured { provider_ref: provider_ref.clone() })
             }
