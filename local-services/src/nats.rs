@@ -1,0 +1,171 @@
+//! A NATS server with `JetStream` on a directory of ours.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::directory::ServiceDirectory;
+use crate::process::{ServiceProcess, StopSteps, dying_with_us, end_orphan};
+use crate::{Durability, Found, ServiceError, find_nats};
+
+const START_SECONDS_MAX: u64 = 60;
+/// Between choosing a free port and using it somebody else may take it.
+const PORT_ATTEMPTS: u32 = 5;
+const POLL_EVERY: Duration = Duration::from_millis(10);
+const STOP: StopSteps =
+    &[(Signal::SIGTERM, Duration::from_secs(10)), (Signal::SIGKILL, Duration::from_secs(5))];
+
+/// A running NATS server, ours alone. Dropping it ends the server.
+#[derive(Debug)]
+pub struct Nats {
+    // First, so that it has ended before the directory is given up.
+    process: ServiceProcess,
+    program: Found,
+    port: u16,
+    _directory: ServiceDirectory,
+}
+
+impl Nats {
+    /// Starts a server on the directory and waits until it accepts clients. When durable, a
+    /// message is on the disk before it is acknowledged.
+    ///
+    /// # Errors
+    /// No NATS new enough here, a directory in use, a server that does not start: each says what
+    /// to do.
+    pub async fn start(directory: &Path, durability: Durability) -> Result<Self, ServiceError> {
+        let directory = ServiceDirectory::claim(directory, "NATS")?;
+        let program = find_nats()?;
+        end_leftover(&directory).await?;
+        let mut attempt = 1;
+        loop {
+            let port = directory.free_port()?;
+            let process = spawn(&directory, &program, port, durability).await?;
+            match wait_until_ready(&process, &directory).await {
+                Ok(()) => {
+                    directory.remember_port(port)?;
+                    return Ok(Self { process, program, port, _directory: directory });
+                }
+                Err(what) if attempt == PORT_ATTEMPTS || !port_was_taken(&directory) => {
+                    return Err(directory.not_started(what));
+                }
+                Err(_port_taken) => attempt += 1,
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub fn program(&self) -> &Found {
+        &self.program
+    }
+
+    /// Waits until the server ends, by itself or by [`Nats::stop`], and says how.
+    pub async fn ended(&self) -> String {
+        self.process.ended().await
+    }
+
+    /// Ends the server; streams are kept.
+    pub async fn stop(self) {
+        self.process.stop(STOP).await;
+    }
+}
+
+/// A server that a killed owner left running on the directory.
+async fn end_leftover(directory: &ServiceDirectory) -> Result<(), ServiceError> {
+    let pid_path = directory.path().join("server.pid");
+    let pid = fs::read_to_string(&pid_path).ok().and_then(|text| text.trim().parse().ok());
+    let Some(pid) = pid else { return Ok(()) };
+    if end_orphan(pid, "nats-server", directory.path(), STOP).await {
+        return Ok(());
+    }
+    Err(ServiceError::OrphanStays { pid, directory: directory.path().to_owned() })
+}
+
+async fn spawn(
+    directory: &ServiceDirectory,
+    program: &Found,
+    port: u16,
+    durability: Durability,
+) -> Result<ServiceProcess, ServiceError> {
+    let config = directory.path().join("server.conf");
+    fs::write(&config, configuration(directory.path(), port, durability))
+        .map_err(ServiceError::io("write", &config))?;
+    let mut command = dying_with_us(&program.path, Signal::SIGTERM);
+    // Its working directory is how a later owner knows it for ours.
+    command.arg("--config").arg(&config).current_dir(directory.path());
+    ServiceProcess::spawn(command, None, directory.fresh_log()?, STOP)
+        .await
+        .map_err(ServiceError::io("run", &program.path))
+}
+
+fn configuration(directory: &Path, port: u16, durability: Durability) -> String {
+    let sync_interval = match durability {
+        Durability::Durable => "always",
+        // Its own default: every two minutes.
+        Durability::Throwaway => "2m",
+    };
+    format!(
+        "listen: \"127.0.0.1:{port}\"\n\
+         pid_file: {}\n\
+         jetstream {{\n  store_dir: {}\n  sync_interval: {sync_interval}\n}}\n",
+        quoted(&directory.join("server.pid")),
+        quoted(&directory.join("jetstream")),
+    )
+}
+
+/// A string of NATS's configuration language, whatever the path has in it.
+fn quoted(path: &Path) -> String {
+    let mut quoted = String::from("\"");
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(character);
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+async fn wait_until_ready(
+    process: &ServiceProcess,
+    directory: &ServiceDirectory,
+) -> Result<(), String> {
+    let ready = async {
+        loop {
+            if let Some(how) = process.has_ended() {
+                return Err(format!("ended at its start ({how})"));
+            }
+            if directory.log().contains("Server is ready") {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(START_SECONDS_MAX), ready)
+        .await
+        .unwrap_or_else(|_| Err(format!("was not ready after {START_SECONDS_MAX} s")))
+}
+
+fn port_was_taken(directory: &ServiceDirectory) -> bool {
+    directory.log().contains("address already in use")
+}

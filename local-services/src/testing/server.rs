@@ -1,0 +1,91 @@
+use crate::testing::TestFolder;
+use crate::{Durability, Nats, Postgres, ServiceError};
+
+/// A Postgres of the test's own, for tests in which it goes away and comes back.
+#[derive(Debug)]
+pub struct TestPostgres {
+    // Before the folder, so that it has ended when the folder goes.
+    server: Option<Postgres>,
+    url: String,
+    folder: TestFolder,
+}
+
+impl TestPostgres {
+    /// # Panics
+    /// If it does not start.
+    pub async fn start() -> Self {
+        let folder = TestFolder::new();
+        let server = started(Postgres::start(folder.path(), Durability::Throwaway).await);
+        Self { url: server.url(), server: Some(server), folder }
+    }
+
+    /// The address of the database `postgres`; the same after [`TestPostgres::start_again`].
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    /// Starts it on the same data and the same port.
+    ///
+    /// # Panics
+    /// If it does not start, or if somebody took the port meanwhile.
+    pub async fn start_again(&mut self) {
+        self.stop().await;
+        let server = started(Postgres::start(self.folder.path(), Durability::Throwaway).await);
+        assert_eq!(server.url(), self.url, "somebody else took the port");
+        self.server = Some(server);
+    }
+}
+
+/// A NATS server of the test's own. It starts in a fraction of a second, and `JetStream` refuses a
+/// second stream on the same subjects, so tests do not share one.
+#[derive(Debug)]
+pub struct TestNats {
+    // Before the folder, so that it has ended when the folder goes.
+    server: Option<Nats>,
+    url: String,
+    folder: TestFolder,
+}
+
+impl TestNats {
+    /// # Panics
+    /// If it does not start.
+    pub async fn start() -> Self {
+        let folder = TestFolder::new();
+        let server = started(Nats::start(folder.path(), Durability::Throwaway).await);
+        Self { url: server.url(), server: Some(server), folder }
+    }
+
+    /// The same after [`TestNats::start_again`].
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    /// Starts it on the same data and the same port.
+    ///
+    /// # Panics
+    /// If it does not start, or if somebody took the port meanwhile.
+    pub async fn start_again(&mut self) {
+        self.stop().await;
+        let server = started(Nats::start(self.folder.path(), Durability::Throwaway).await);
+        assert_eq!(server.url(), self.url, "somebody else took the port");
+        self.server = Some(server);
+    }
+}
+
+fn started<S>(server: Result<S, ServiceError>) -> S {
+    server.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+}
