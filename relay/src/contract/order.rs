@@ -1,0 +1,84 @@
+//! What the outside learns of an order.
+
+use domain::Timestamp;
+use domain::order::OrderEvent;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::contract::{Amount, Kind};
+
+/// The `order.*` events. Attempts to pay stay inside, and so does the reason for a refund, which
+/// somebody typed in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum OrderFact {
+    Placed {
+        buyer_id: Uuid,
+        ticket_id: Uuid,
+        title: String,
+        quantity: u32,
+        unit_price: Amount,
+        total: Amount,
+        expires_at: Timestamp,
+    },
+    Completed {
+        payment_id: Uuid,
+    },
+    Cancelled {},
+    Expired {},
+    /// Cancelled or expired, but the money came and the units were still there: complete after all.
+    Reinstated {
+        payment_id: Uuid,
+    },
+    RefundRequested {
+        refund_id: Uuid,
+        payment_id: Uuid,
+        amount: Amount,
+    },
+    Refunded {
+        refund_id: Uuid,
+    },
+}
+
+impl OrderFact {
+    pub(super) fn of(event: &OrderEvent) -> Option<Self> {
+        Some(match event {
+            OrderEvent::OrderPlaced(placed) => Self::Placed {
+                buyer_id: placed.buyer.0,
+                ticket_id: placed.ticket.0,
+                title: placed.title.as_str().to_owned(),
+                quantity: placed.quantity.get(),
+                unit_price: placed.unit_price.into(),
+                total: placed.total.into(),
+                expires_at: placed.expires_at,
+            },
+            OrderEvent::OrderCompleted(completed) => {
+                Self::Completed { payment_id: completed.payment.0 }
+            }
+            OrderEvent::OrderCancelled(_) => Self::Cancelled {},
+            OrderEvent::OrderExpired(_) => Self::Expired {},
+            OrderEvent::OrderReinstated(reinstated) => {
+                Self::Reinstated { payment_id: reinstated.payment.0 }
+            }
+            OrderEvent::OrderRefundRequested(requested) => Self::RefundRequested {
+                refund_id: requested.refund.0,
+                payment_id: requested.payment.0,
+                amount: requested.amount.into(),
+            },
+            OrderEvent::OrderRefunded(refunded) => Self::Refunded { refund_id: refunded.refund.0 },
+            OrderEvent::OrderPaymentStarted(_) | OrderEvent::OrderPaymentFailed(_) => return None,
+        })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        Kind::order(match self {
+            Self::Placed { .. } => "placed",
+            Self::Completed { .. } => "completed",
+            Self::Cancelled {} => "cancelled",
+            Self::Expired {} => "expired",
+            Self::Reinstated { .. } => "reinstated",
+            Self::RefundRequested { .. } => "refund-requested",
+            Self::Refunded { .. } => "refunded",
+        })
+    }
+}

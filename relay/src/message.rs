@@ -1,0 +1,107 @@
+//! What a public event looks like on NATS: CloudEvents 1.0 in binary mode, with our own marks.
+
+use std::str::FromStr;
+
+use async_nats::HeaderMap;
+use async_nats::header::{HeaderValue, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use bytes::Bytes;
+use chrono::SecondsFormat;
+use domain::{DomainEvent, Position, Recorded};
+
+use crate::contract::{self, PublicEvent};
+use crate::subject;
+
+/// `<commit>-<prepare>` in the log.
+const POSITION: &str = "Ticketing-Position";
+/// The number of the event among the public events, from 1; equal to the message's sequence as
+/// long as the stream holds nothing else.
+const ORDINAL: &str = "Ticketing-Ordinal";
+/// See [`contract::FILTER`].
+const FILTER: &str = "Ticketing-Filter";
+
+/// The CloudEvents source: ids are unique within it.
+const SOURCE: &str = "/ticketing";
+/// `00-<32 hex digits>-<16>-<2>`.
+const TRACEPARENT_BYTES: usize = 55;
+
+/// A message ready to be published, but for the fence.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) subject: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Message {
+    /// # Errors
+    /// Of serialisation.
+    pub(crate) fn new(
+        stream: &str,
+        event: &PublicEvent,
+        recorded: &Recorded<DomainEvent>,
+        ordinal: u64,
+    ) -> serde_json::Result<Self> {
+        Ok(Self {
+            subject: subject::of(event),
+            headers: headers(stream, event, recorded, ordinal),
+            body: Bytes::from(serde_json::to_vec(event)?),
+        })
+    }
+}
+
+fn headers(
+    stream: &str,
+    event: &PublicEvent,
+    recorded: &Recorded<DomainEvent>,
+    ordinal: u64,
+) -> HeaderMap {
+    let id = recorded.id.to_string();
+    let time = recorded.metadata.occurred_at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let mut headers = HeaderMap::new();
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", id.as_str());
+    headers.insert("ce-type", event.kind().type_name());
+    headers.insert("ce-source", SOURCE);
+    headers.insert("ce-subject", event.aggregate_id().to_string());
+    headers.insert("ce-time", time);
+    headers.insert("ce-datacontenttype", "application/json");
+    if let Some(trace) = recorded.metadata.trace.as_deref().and_then(traceparent) {
+        headers.insert("traceparent", trace);
+    }
+    headers.insert(POSITION, recorded.position.to_string());
+    headers.insert(ORDINAL, ordinal.to_string());
+    headers.insert(FILTER, contract::FILTER.to_string());
+    headers.insert(NATS_MESSAGE_ID, id);
+    headers.insert(NATS_EXPECTED_STREAM, stream);
+    headers
+}
+
+/// The text came in with somebody's request: only what looks like a traceparent goes out again.
+fn traceparent(text: &str) -> Option<HeaderValue> {
+    let plain = |byte: u8| byte == b'-' || byte.is_ascii_hexdigit();
+    let looks_right = text.len() == TRACEPARENT_BYTES && text.bytes().all(plain);
+    looks_right.then(|| HeaderValue::from_str(text).ok()).flatten()
+}
+
+/// What a relay wrote on a message about where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) position: Position,
+    pub(crate) ordinal: u64,
+    pub(crate) filter: u32,
+}
+
+impl Mark {
+    /// None: no relay wrote this message.
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        Some(Self {
+            position: parsed(headers, POSITION)?,
+            ordinal: parsed(headers, ORDINAL)?,
+            filter: parsed(headers, FILTER)?,
+        })
+    }
+}
+
+fn parsed<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+    headers.get(name)?.as_str().parse().ok()
+}
