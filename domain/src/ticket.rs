@@ -101,7 +101,10 @@ impl Listing {
     /// The order that has a single-unit ticket.
     #[must_use]
     pub fn sole_order(&self) -> Option<OrderId> {
-        if self.quantity == Quantity::ONE { self.holds.keys().next().copied() } else { None }
+        // What has come back leaves its order with no units.
+        let mut holders = self.holds.iter().filter(|(_, hold)| hold.units > 0);
+        let (order, _) = holders.next()?;
+        (self.quantity == Quantity::ONE).then_some(*order)
     }
 
     fn sold_by(&self, person: AccountId) -> Result<(), TicketRejection> {

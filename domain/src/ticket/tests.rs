@@ -159,6 +159,21 @@ fn a_single_ticket_that_is_reserved_or_sold_is_not_edited() {
 }
 
 #[test]
+fn a_single_ticket_that_came_back_is_edited_again() {
+    let returned = TicketEvent::TicketReturned(TicketReturned {
+        order: order(1),
+        quantity: units(1),
+        refund: refund(),
+    });
+    given::<Ticket>([listed(1), reserved(1, 1), sold(1), returned])
+        .when(edit(seller(), usd(2500)))
+        .then([TicketEvent::TicketEdited(TicketEdited {
+            title: title("Opera"),
+            price: usd(2500),
+        })]);
+}
+
+#[test]
 fn the_currency_stays_once_units_are_held() {
     let euros = Money { minor: 2500, currency: "eur".parse().unwrap() };
     given::<Ticket>([listed(2), reserved(1, 1)])
