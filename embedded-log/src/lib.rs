@@ -1,0 +1,31 @@
+//! A durable single-node event log that speaks KurrentDB's gRPC protocol, so that the official
+//! clients work against it unchanged. It knows nothing of what the events mean.
+//!
+//! ```text
+//! socket ─ server ─ rpc/<verb> ─┬─ store::Store::write ─ writer thread ─ stage ─ tables ─ disk
+//!                               └─ store::Store::read ── reader ─ filter ─ tables
+//! ```
+//!
+//! - [`Server`] opens a directory and serves it; [`Options`] says where.
+//! - `rpc` holds the protocol, one file per verb; `proto` the generated messages.
+//! - `store` is the log on disk. One thread writes, syncs many appends at once and answers after
+//!   that; it tells how far the log goes, and readers page up to there.
+//! - `metadata` knows what a `$$stream` says about its stream; `filter` which events of `$all` pass.
+//! - `limits` names every bound. `testing` (a feature) serves a log for a test.
+//!
+//! What is true by absence: nothing is acknowledged before it is on disk, no reader holds up the
+//! writer, and no subscription buffers events.
+
+mod filter;
+mod limits;
+mod metadata;
+mod proto;
+mod rpc;
+mod server;
+mod socket;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use server::{Options, ServeError, Server};
+pub use store::OpenError;

@@ -1,0 +1,64 @@
+//! Every size the server bounds, in one place. The unit is the last word of the name.
+
+/// Data, metadata and type of one event together; past it an append is refused.
+pub(crate) const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// All events of one append as they are stored; past it the append is refused.
+pub(crate) const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One gRPC message. Well above [`APPEND_BYTES_MAX`], so that an append that is somewhat too large
+/// gets its own answer and not a transport error.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The name of a stream.
+pub(crate) const STREAM_NAME_BYTES_MAX: usize = 1024;
+/// The type of an event.
+pub(crate) const EVENT_TYPE_BYTES_MAX: usize = 1024;
+
+/// Appends waiting for the writer; the next one waits up to [`ADMISSION_SECONDS_MAX`].
+pub(crate) const QUEUE_WRITES_MAX: usize = 4096;
+/// Bytes of appends between admission and answer.
+pub(crate) const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long an append may wait for room in the queue before it is refused.
+pub(crate) const ADMISSION_SECONDS_MAX: u64 = 5;
+/// Appends that share one sync of the disk.
+pub(crate) const COMMIT_WRITES_MAX: usize = 1024;
+/// Bytes that share one sync of the disk.
+pub(crate) const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Appends of one `BatchAppend` call between request and answer.
+pub(crate) const BATCH_IN_FLIGHT_MAX: usize = 1024;
+/// Appends of one `BatchAppend` call of which only some chunks have arrived.
+pub(crate) const BATCH_PARTIAL_MAX: usize = 8;
+
+/// Events in one page of a read.
+pub(crate) const PAGE_EVENTS_MAX: usize = 512;
+/// Bytes in one page of a read; one event more may exceed it.
+pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Events looked at for one page of a filtered read.
+pub(crate) const PAGE_CONSIDERED_MAX: usize = 2048;
+
+/// Stream heads kept by the writer, twice (two generations).
+pub(crate) const HEADS_GENERATION_MAX: usize = 16 * 1024;
+/// Event ids kept to recognise a repeated append that states no revision, twice.
+pub(crate) const RECENT_IDS_GENERATION_MAX: usize = 32 * 1024;
+/// Records read back from the end of the log at start, to refill the recent ids and check the tail.
+pub(crate) const TAIL_RECORDS_MAX: usize = 4096;
+
+/// Blocks of the store kept in memory.
+pub(crate) const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Records not yet flushed from memory into a table.
+pub(crate) const RECORDS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
+/// Index rows not yet flushed from memory into a table.
+pub(crate) const INDEX_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
+/// Journal files on disk before old ones must be flushed away.
+pub(crate) const JOURNAL_BYTES_MAX: u64 = 192 * 1024 * 1024;
+
+/// A filter's pattern or prefix.
+pub(crate) const FILTER_BYTES_MAX: usize = 8 * 1024;
+/// Prefixes in one filter.
+pub(crate) const FILTER_PREFIXES_MAX: usize = 256;
+/// Steps one regular expression may take on one name.
+pub(crate) const FILTER_STEPS_MAX: usize = 100_000;
+
+/// Calls at a time on one connection.
+pub(crate) const CALLS_PER_CONNECTION_MAX: u32 = 4096;
+/// How long a stop waits for calls to end before it closes the store under them.
+pub(crate) const STOP_SECONDS_MAX: u64 = 5;

@@ -1,0 +1,171 @@
+//! Counted reads: so many events, then the end.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::read::{From, Pages, positions};
+use super::refusal::Refusal;
+use super::wire::{self, UuidForm};
+use crate::filter::Filter;
+use crate::proto::streams::ReadResp;
+use crate::proto::streams::read_resp::Content;
+use crate::store::Store;
+use crate::store::format::Head;
+use crate::store::reader::{self, Direction, Found};
+
+/// From this on a client understands where the stream ends.
+const COMPATIBILITY_STREAM_POSITIONS: u32 = 1;
+
+/// A read of one stream as it was when the read began.
+pub(crate) struct StreamRead {
+    store: Store,
+    ids: UuidForm,
+    direction: Direction,
+    /// `None` once there is nothing left to say.
+    state: Option<StreamState>,
+}
+
+enum StreamState {
+    NotFound(String),
+    Reading {
+        head: Head,
+        /// The next revision to look at.
+        revision: u64,
+        /// Events the client still wants.
+        left: u64,
+        any_sent: bool,
+        /// Whether to tell at the end where the stream ends.
+        tells_end: bool,
+    },
+}
+
+impl StreamRead {
+    pub(crate) async fn open(
+        store: Store,
+        stream: String,
+        from: From,
+        direction: Direction,
+        count: u64,
+        compatibility: u32,
+        ids: UuidForm,
+    ) -> Result<Self, Refusal> {
+        let name = stream.clone();
+        let state = match store.read(move |view| reader::find(view, &name)).await? {
+            Found::Tombstone => return Err(Refusal::StreamDeleted(stream)),
+            Found::Nothing => StreamState::NotFound(stream),
+            Found::Stream(head) => StreamState::Reading {
+                revision: match from {
+                    From::Start => 0,
+                    From::At(revision) => revision,
+                    From::End => u64::MAX,
+                },
+                left: count,
+                any_sent: false,
+                tells_end: direction == Direction::Forwards
+                    && compatibility >= COMPATIBILITY_STREAM_POSITIONS,
+                head,
+            },
+        };
+        // Backwards from the start there is the first event only, which is what revision 0 asks for.
+        Ok(Self { store, ids, direction, state: Some(state) })
+    }
+}
+
+impl Pages for StreamRead {
+    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+        let (head, mut revision, mut left, mut any_sent, tells_end) = match self.state.take() {
+            None => return Ok(None),
+            Some(StreamState::NotFound(stream)) => {
+                return Ok(Some(vec![wire::stream_not_found(stream)]));
+            }
+            Some(StreamState::Reading { head, revision, left, any_sent, tells_end }) => {
+                (head, revision, left, any_sent, tells_end)
+            }
+        };
+        let direction = self.direction;
+        let (head, page) = self
+            .store
+            .read(move |view| {
+                let page = reader::stream_page(view, &head, revision, direction, left)?;
+                Ok((head, page))
+            })
+            .await?;
+        let sent = u64::try_from(page.records.len()).unwrap_or(u64::MAX);
+        left = left.saturating_sub(sent);
+        any_sent |= sent > 0;
+        let next_revision = page.last_revision.and_then(|last| match direction {
+            Direction::Forwards => last.checked_add(1),
+            Direction::Backwards => last.checked_sub(1),
+        });
+        let ids = self.ids;
+        let mut responses: Vec<_> =
+            page.records.into_iter().map(|record| wire::event(record, ids)).collect();
+        match next_revision {
+            Some(next) if left > 0 && !page.exhausted => {
+                revision = next;
+                let state = StreamState::Reading { head, revision, left, any_sent, tells_end };
+                self.state = Some(state);
+            }
+            Some(_) | None => responses.extend(stream_ends(&head, any_sent, tells_end)),
+        }
+        Ok(Some(responses))
+    }
+}
+
+/// What follows the last event of a forward read.
+fn stream_ends(head: &Head, any_sent: bool, tells_end: bool) -> Vec<ReadResp> {
+    let Some(last) = head.last_revision.filter(|_| tells_end) else { return Vec::new() };
+    let first = (!any_sent).then(|| Content::FirstStreamPosition(head.first_visible()));
+    first.into_iter().chain([Content::LastStreamPosition(last)]).map(wire::response).collect()
+}
+
+/// A read of `$all` up to where it ended when the read began.
+pub(crate) struct AllRead {
+    store: Store,
+    ids: UuidForm,
+    direction: Direction,
+    filter: Arc<Filter>,
+    /// The positions still to be looked at.
+    range: (Bound<u64>, Bound<u64>),
+    /// Events the client still wants.
+    left: u64,
+}
+
+impl AllRead {
+    pub(crate) fn open(
+        store: Store,
+        from: From,
+        direction: Direction,
+        filter: Arc<Filter>,
+        count: u64,
+        ids: UuidForm,
+    ) -> Self {
+        let range = positions(from, direction, *store.durable().borrow());
+        Self { store, ids, direction, filter, range, left: count }
+    }
+}
+
+impl Pages for AllRead {
+    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let (range, direction, left) = (self.range, self.direction, self.left);
+        let filter = Arc::clone(&self.filter);
+        let page = self
+            .store
+            .read(move |view| reader::all_page(view, range, direction, &filter, left))
+            .await?;
+        if let Some(last) = page.seen.last() {
+            match direction {
+                Direction::Forwards => self.range.0 = Bound::Excluded(last.position),
+                Direction::Backwards => self.range.1 = Bound::Excluded(last.position),
+            }
+        }
+        let records = page.seen.into_iter().filter_map(|seen| seen.record);
+        let responses: Vec<_> = records.map(|record| wire::event(record, self.ids)).collect();
+        let sent = u64::try_from(responses.len()).unwrap_or(u64::MAX);
+        self.left = if page.exhausted { 0 } else { left.saturating_sub(sent) };
+        Ok(Some(responses))
+    }
+}

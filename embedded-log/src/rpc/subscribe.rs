@@ -1,0 +1,244 @@
+//! Subscriptions: all there is, then whatever comes.
+//!
+//! A subscription holds no events: it remembers where it is and reads the next page from the store
+//! when the client has taken the last one. The writer only says how far the log goes. So a slow
+//! subscriber costs nothing, loses nothing and holds nobody up.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::read::{From, Pages};
+use super::refusal::Refusal;
+use super::wire::{self, UuidForm};
+use crate::filter::Filter;
+use crate::proto::streams::ReadResp;
+use crate::store::reader::{self, Direction, Found};
+use crate::store::{Store, StoreError};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    Opened,
+    CatchingUp,
+    Live,
+}
+
+/// A subscription to `$all`.
+pub(crate) struct AllSubscription {
+    store: Store,
+    ids: UuidForm,
+    durable: watch::Receiver<u64>,
+    filter: Arc<Filter>,
+    /// Considered events between two checkpoints; none without a filter.
+    window: Option<u64>,
+    /// Considered since the last checkpoint.
+    considered: u64,
+    last_checkpoint: u64,
+    /// The last position considered.
+    position: u64,
+    phase: Phase,
+    _counted: Counted,
+}
+
+/// A subscription to one stream.
+pub(crate) struct StreamSubscription {
+    store: Store,
+    ids: UuidForm,
+    durable: watch::Receiver<u64>,
+    stream: String,
+    /// The first revision not yet considered.
+    revision: u64,
+    phase: Phase,
+    _counted: Counted,
+}
+
+impl AllSubscription {
+    pub(crate) fn open(
+        store: Store,
+        from: From,
+        filter: Arc<Filter>,
+        window: Option<u64>,
+        ids: UuidForm,
+    ) -> Self {
+        let durable = store.durable();
+        let position = match from {
+            From::Start => 0,
+            From::At(position) => position,
+            From::End => *durable.borrow(),
+        };
+        Self {
+            store,
+            ids,
+            durable,
+            filter,
+            window,
+            considered: 0,
+            last_checkpoint: 0,
+            position,
+            phase: Phase::Opened,
+            _counted: Counted::new(),
+        }
+    }
+
+    /// The responses for the events up to `end`, as far as a page goes.
+    async fn page(&mut self, end: u64) -> Result<Vec<ReadResp>, Refusal> {
+        let range = (Bound::Excluded(self.position), Bound::Included(end));
+        let filter = Arc::clone(&self.filter);
+        let page = self
+            .store
+            .read(move |view| reader::all_page(view, range, Direction::Forwards, &filter, u64::MAX))
+            .await?;
+        let mut responses = Vec::new();
+        for seen in page.seen {
+            self.position = seen.position;
+            responses.extend(seen.record.map(|record| wire::event(record, self.ids)));
+            self.considered += 1;
+            if self.window.is_some_and(|window| self.considered >= window) {
+                responses.extend(self.checkpoint());
+            }
+        }
+        if page.exhausted {
+            self.position = self.position.max(end);
+        }
+        Ok(responses)
+    }
+
+    /// Where the subscription is, unless it has just said so.
+    fn checkpoint(&mut self) -> Option<ReadResp> {
+        self.considered = 0;
+        let moved = self.position > self.last_checkpoint;
+        self.last_checkpoint = self.position;
+        moved.then(|| wire::checkpoint(self.position))
+    }
+}
+
+impl Pages for AllSubscription {
+    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+        if self.phase == Phase::Opened {
+            self.phase = Phase::CatchingUp;
+            return Ok(Some(vec![wire::confirmation()]));
+        }
+        loop {
+            refuse_if_closing(&self.store)?;
+            let end = *self.durable.borrow_and_update();
+            if end > self.position {
+                let responses = self.page(end).await?;
+                if responses.is_empty() {
+                    continue;
+                }
+                return Ok(Some(responses));
+            }
+            if self.phase == Phase::CatchingUp {
+                self.phase = Phase::Live;
+                let checkpoint = if self.window.is_some() { self.checkpoint() } else { None };
+                let position = (self.position > 0).then_some(self.position);
+                let caught_up = wire::caught_up(None, position);
+                return Ok(Some(checkpoint.into_iter().chain([caught_up]).collect()));
+            }
+            wait(&self.store, &mut self.durable).await?;
+        }
+    }
+}
+
+impl StreamSubscription {
+    pub(crate) async fn open(
+        store: Store,
+        stream: String,
+        from: From,
+        ids: UuidForm,
+    ) -> Result<Self, Refusal> {
+        let durable = store.durable();
+        let name = stream.clone();
+        let found = store.read(move |view| reader::find(view, &name)).await?;
+        let next = match found {
+            Found::Tombstone => return Err(Refusal::StreamDeleted(stream)),
+            Found::Nothing => 0,
+            Found::Stream(head) => head.next_revision(),
+        };
+        let revision = match from {
+            From::Start => 0,
+            From::At(revision) => revision.saturating_add(1),
+            From::End => next,
+        };
+        let (phase, counted) = (Phase::Opened, Counted::new());
+        Ok(Self { store, ids, durable, stream, revision, phase, _counted: counted })
+    }
+
+    /// The responses for a page of events; whether that was all; and the stream's last revision.
+    async fn page(&mut self) -> Result<(Vec<ReadResp>, bool, Option<u64>), Refusal> {
+        let (stream, revision) = (self.stream.clone(), self.revision);
+        let read = move |view: &crate::store::tables::View<'_>| match reader::find(view, &stream)? {
+            Found::Tombstone => Ok(Err(stream)),
+            Found::Nothing => Ok(Ok(None)),
+            Found::Stream(head) => {
+                let (way, count) = (Direction::Forwards, u64::MAX);
+                let page = reader::stream_page(view, &head, revision, way, count)?;
+                Ok::<_, StoreError>(Ok(Some((head, page))))
+            }
+        };
+        let found = self.store.read(read).await?.map_err(Refusal::StreamDeleted)?;
+        let Some((head, page)) = found else { return Ok((Vec::new(), true, None)) };
+        if let Some(last) = page.last_revision {
+            self.revision = last.saturating_add(1);
+        }
+        let ids = self.ids;
+        let events = page.records.into_iter().map(|record| wire::event(record, ids)).collect();
+        Ok((events, page.exhausted, head.last_revision))
+    }
+}
+
+impl Pages for StreamSubscription {
+    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+        if self.phase == Phase::Opened {
+            self.phase = Phase::CatchingUp;
+            return Ok(Some(vec![wire::confirmation()]));
+        }
+        loop {
+            refuse_if_closing(&self.store)?;
+            // Marked as seen before the read: what is written meanwhile wakes us again.
+            self.durable.mark_unchanged();
+            let (responses, exhausted, last_revision) = self.page().await?;
+            if !responses.is_empty() {
+                return Ok(Some(responses));
+            }
+            if !exhausted {
+                continue;
+            }
+            if self.phase == Phase::CatchingUp {
+                self.phase = Phase::Live;
+                return Ok(Some(vec![wire::caught_up(last_revision, None)]));
+            }
+            wait(&self.store, &mut self.durable).await?;
+        }
+    }
+}
+
+/// Waits until the log has grown, or the server ends.
+async fn wait(store: &Store, durable: &mut watch::Receiver<u64>) -> Result<(), Refusal> {
+    tokio::select! {
+        changed = durable.changed() => changed.map_err(|_| Refusal::ShuttingDown),
+        () = store.closing().cancelled() => Err(Refusal::ShuttingDown),
+    }
+}
+
+/// A subscription must end with an error: clients take a plain end for one, and spin.
+fn refuse_if_closing(store: &Store) -> Result<(), Refusal> {
+    if store.closing().is_cancelled() { Err(Refusal::ShuttingDown) } else { Ok(()) }
+}
+
+/// Counts a subscription for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("log_subscribers").increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("log_subscribers").decrement(1);
+    }
+}

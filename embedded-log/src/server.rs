@@ -1,0 +1,155 @@
+//! The server: opens the log, serves it until told to end, closes it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::Status;
+use tonic::codegen::http;
+use tonic::service::Routes;
+
+use crate::limits::{CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX, STOP_SECONDS_MAX};
+use crate::proto::gossip::gossip_server::GossipServer;
+use crate::proto::server_features::server_features_server::ServerFeaturesServer;
+use crate::proto::streams::streams_server::StreamsServer;
+use crate::rpc::{Features, Node, StreamsService};
+use crate::socket;
+use crate::store::{OpenError, Store};
+
+/// Flow-control windows, wide enough that a reader on the same machine is never held up by them.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// A client that does not answer a ping for this long is gone.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// Where the log lies and how clients find it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Holds the log; created if need be. One server at a time.
+    pub directory: PathBuf,
+    /// `host:port` told to clients that discover their node; by default the address bound, or
+    /// 127.0.0.1 where every address is bound.
+    pub advertised: Option<String>,
+}
+
+impl Options {
+    /// A log in `directory`, everything else by default.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), advertised: None }
+    }
+}
+
+/// Why a server ended other than by being told to, or could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener has no address.
+    #[error("the listener's address cannot be told: {0}")]
+    Listener(#[source] std::io::Error),
+    /// The advertised address is not `host:port`.
+    #[error("the advertised address {0:?} is not of the form host:port")]
+    Advertised(String),
+    /// The connections could not be served.
+    #[error("the log cannot be served: {0}")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// An open log that is not served yet.
+pub struct Server {
+    store: Store,
+    advertised: Option<String>,
+}
+
+impl Server {
+    /// Locks the directory and recovers the log in it. Blocks on the disk.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let store = Store::open(&options.directory)?;
+        Ok(Self { store, advertised: options.advertised })
+    }
+
+    /// Serves until `shutdown` resolves. Then no new calls are taken, subscriptions end with
+    /// UNAVAILABLE, what was accepted is written and answered, and the log is closed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let served = serve(&self.store, self.advertised, listener, shutdown).await;
+        self.store.close().await;
+        served
+    }
+}
+
+async fn serve(
+    store: &Store,
+    advertised: Option<String>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let bound = listener.local_addr().map_err(ServeError::Listener)?;
+    let node = advertised_node(advertised, bound)?;
+    let closing = store.closing().clone();
+    let begin_closing = closing.clone();
+    let serving = tonic::transport::Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .add_routes(routes(store, node))
+        .serve_with_incoming_shutdown(socket::accept(listener), async move {
+            shutdown.await;
+            begin_closing.cancel();
+        });
+    let overdue = async {
+        closing.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(STOP_SECONDS_MAX)).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(ServeError::Transport),
+        () = overdue => {
+            tracing::warn!("calls were still open {STOP_SECONDS_MAX} s after the stop began");
+            Ok(())
+        }
+    }
+}
+
+fn routes(store: &Store, node: Node) -> Routes {
+    let streams = StreamsServer::new(StreamsService { store: store.clone() })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(usize::MAX);
+    let router = Routes::new(streams)
+        .add_service(ServerFeaturesServer::new(Features))
+        .add_service(GossipServer::new(node))
+        .into_axum_router()
+        .fallback(unimplemented);
+    Routes::from(router)
+}
+
+/// What is not here is named, so that nobody looks for the fault elsewhere.
+async fn unimplemented(uri: http::Uri) -> http::Response<tonic::body::Body> {
+    let method = uri.path().trim_start_matches('/');
+    Status::unimplemented(format!(
+        "the embedded log has no {method}: it serves Streams, ServerFeatures and Gossip only"
+    ))
+    .into_http()
+}
+
+fn advertised_node(advertised: Option<String>, bound: SocketAddr) -> Result<Node, ServeError> {
+    let Some(text) = advertised else {
+        let host = if bound.ip().is_unspecified() {
+            "127.0.0.1".to_owned()
+        } else {
+            bound.ip().to_string()
+        };
+        return Ok(Node::new(host, bound.port()));
+    };
+    let parsed = text
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+        .filter(|(host, _)| !host.is_empty());
+    match parsed {
+        Some((host, port)) => Ok(Node::new(host.to_owned(), port)),
+        None => Err(ServeError::Advertised(text)),
+    }
+}

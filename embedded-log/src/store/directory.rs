@@ -1,0 +1,137 @@
+//! The directory of a log: one process at a time, one format.
+//!
+//! ```text
+//! LOCK     held by the serving process, with its id
+//! FORMAT   the version of what lies in `data`
+//! REACHED  the position the log had reached, so that a log cut short is noticed
+//! data/    the tables
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::OpenError;
+use super::format::{FORMAT_VERSION, open_sealed_number, sealed_number};
+
+const FORMAT_LINE_START: &str = "embedded-log format ";
+
+/// An open directory. The lock ends with the value, or with the process.
+pub(crate) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// How far the log is known to have gone. Written after each commit, without a sync of its own: it
+/// may lag behind after a loss of power, but is never ahead of what is on disk. A log that ends
+/// before it has lost what was acknowledged, for instance to a damaged journal.
+pub(crate) struct Reached {
+    file: File,
+}
+
+impl Reached {
+    /// With the position noted last; 0 if there is none to be read.
+    pub(crate) fn open(directory: &Directory) -> io::Result<(Self, u64)> {
+        let path = directory.path.join("REACHED");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut bytes = Vec::new();
+        (&file).take(64).read_to_end(&mut bytes)?;
+        let position = open_sealed_number(bytes).unwrap_or_default();
+        Ok((Self { file }, position))
+    }
+
+    pub(crate) fn note(&self, position: u64) {
+        if let Err(error) = self.file.write_all_at(&sealed_number(position), 0) {
+            tracing::warn!("the position reached could not be noted: {error}");
+        }
+    }
+}
+
+impl Directory {
+    /// Creates the directory if need be, locks it and checks its format.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { directory: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(io)?;
+        let lock = lock(path)?;
+        check_format(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the tables lie.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// Where the tables are made before they are renamed into place.
+    pub(crate) fn data_in_making(&self) -> PathBuf {
+        self.path.join("data.new")
+    }
+
+    /// Makes a rename or a new file in the directory outlive a loss of power.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io { directory: path.to_owned(), source };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path.join("LOCK"))
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Who holds it is told on a best-effort basis: the holder may be writing it just now.
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim().to_owned();
+            return Err(OpenError::InUse { directory: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(source)) => return Err(io(source)),
+    }
+    file.set_len(0).map_err(io)?;
+    writeln!(file, "process {}", std::process::id()).map_err(io)?;
+    Ok(file)
+}
+
+fn check_format(path: &Path) -> Result<(), OpenError> {
+    let io = |source| OpenError::Io { directory: path.to_owned(), source };
+    let file = path.join("FORMAT");
+    match fs::read_to_string(&file) {
+        Ok(text) => {
+            let found = text.trim().strip_prefix(FORMAT_LINE_START).unwrap_or("unknown");
+            if found == FORMAT_VERSION.to_string() {
+                return Ok(());
+            }
+            let (directory, found) = (path.to_owned(), found.to_owned());
+            Err(OpenError::OtherFormat { directory, found, known: FORMAT_VERSION })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if path.join("data").try_exists().map_err(io)? {
+                let (directory, found) = (path.to_owned(), "unknown".to_owned());
+                return Err(OpenError::OtherFormat { directory, found, known: FORMAT_VERSION });
+            }
+            write_format(path, &file).map_err(io)
+        }
+        Err(source) => Err(io(source)),
+    }
+}
+
+fn write_format(path: &Path, file: &Path) -> io::Result<()> {
+    let in_making = path.join("FORMAT.new");
+    let mut new = File::create(&in_making)?;
+    writeln!(new, "{FORMAT_LINE_START}{FORMAT_VERSION}")?;
+    new.sync_all()?;
+    fs::rename(in_making, file)?;
+    File::open(path)?.sync_all()
+}

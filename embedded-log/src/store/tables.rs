@@ -1,0 +1,274 @@
+//! The tables of the log, and the only file that knows which engine keeps them.
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `all` | position | record |
+//! | `stream_rev` | stream number, revision | position |
+//! | `streams` | stream name | head |
+
+use std::fs;
+use std::ops::{Bound, RangeInclusive};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fjall::config::CompressionPolicy;
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    Readable, Snapshot,
+};
+
+use super::directory::Directory;
+use super::format::{Head, Record, index_key, parse_index_key};
+use super::{Corrupt, OpenError, StoreError};
+use crate::limits::{CACHE_BYTES, INDEX_BUFFER_BYTES, JOURNAL_BYTES_MAX, RECORDS_BUFFER_BYTES};
+
+/// Threads that flush and compact. Two, so that a long compaction does not hold up a flush.
+const ENGINE_THREADS: usize = 2;
+
+/// Handles to the open tables; clones share them. The directory stays locked until the last is gone.
+#[derive(Clone)]
+pub(crate) struct Tables {
+    database: Database,
+    all: Keyspace,
+    stream_rev: Keyspace,
+    streams: Keyspace,
+    /// Set by a test that wants the disk to fail.
+    #[cfg(test)]
+    pub(crate) fail_commits: Arc<std::sync::atomic::AtomicBool>,
+    // Declared last: the lock must outlive the database.
+    directory: Arc<Directory>,
+}
+
+/// The tables as they were at one moment.
+pub(crate) struct View<'t> {
+    tables: &'t Tables,
+    snapshot: Snapshot,
+}
+
+/// Rows that become durable together or not at all.
+pub(crate) struct Rows {
+    batch: OwnedWriteBatch,
+    #[cfg(test)]
+    fail: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Tables {
+    /// Opens the tables, creating them first if there are none.
+    pub(crate) fn open(directory: Directory) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { directory: directory.path().to_owned(), source };
+        let data = directory.data();
+        if !data.try_exists().map_err(io)? {
+            // A crash while tables are made must not leave half of them where the next start looks.
+            let in_making = directory.data_in_making();
+            match fs::remove_dir_all(&in_making) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+            open_keyspaces(&in_making).map_err(|error| open_error(&directory, error))?;
+            fs::rename(&in_making, &data).map_err(io)?;
+            directory.sync().map_err(io)?;
+        }
+        // The engine has been seen to panic on a damaged journal.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_keyspaces(&data)));
+        let (database, [all, stream_rev, streams]) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Err(open_error(&directory, error)),
+            Err(_) => {
+                let place = "the storage engine gave up on its files".to_owned();
+                return Err(OpenError::Corrupt { directory: directory.path().to_owned(), place });
+            }
+        };
+        Ok(Self {
+            database,
+            all,
+            stream_rev,
+            streams,
+            #[cfg(test)]
+            fail_commits: Arc::default(),
+            directory: Arc::new(directory),
+        })
+    }
+
+    /// The tables as they are now, all at the same moment.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { tables: self, snapshot: self.database.snapshot() }
+    }
+
+    pub(crate) fn rows(&self) -> Rows {
+        Rows {
+            batch: self.database.batch().durability(Some(PersistMode::SyncData)),
+            #[cfg(test)]
+            fail: Arc::clone(&self.fail_commits),
+        }
+    }
+
+    /// The directory the tables lie in, for messages.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) fn put_record(
+        &self,
+        rows: &mut Rows,
+        position: u64,
+        stream_number: u64,
+        revision: u64,
+        value: Vec<u8>,
+    ) {
+        let key = position.to_be_bytes();
+        rows.batch.insert(&self.all, key, value);
+        self.put_index(rows, position, stream_number, revision);
+    }
+
+    pub(crate) fn put_index(
+        &self,
+        rows: &mut Rows,
+        position: u64,
+        stream_number: u64,
+        revision: u64,
+    ) {
+        let key = index_key(stream_number, revision);
+        rows.batch.insert(&self.stream_rev, key, position.to_be_bytes());
+    }
+
+    pub(crate) fn put_head(&self, rows: &mut Rows, stream: &str, head: &Head) {
+        rows.batch.insert(&self.streams, stream, head.encode(stream));
+    }
+}
+
+impl Rows {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Writes all rows and syncs the disk. After an error nothing is known about them, and the
+    /// engine takes no further rows.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if self.fail.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(fjall::Error::Poisoned.into());
+        }
+        Ok(self.batch.commit()?)
+    }
+}
+
+impl View<'_> {
+    pub(crate) fn head(&self, stream: &str) -> Result<Option<Head>, StoreError> {
+        let Some(value) = self.snapshot.get(&self.tables.streams, stream)? else {
+            return Ok(None);
+        };
+        Ok(Some(Head::decode(stream, Bytes::copy_from_slice(&value))?))
+    }
+
+    /// The event of that revision, if the stream has one.
+    pub(crate) fn event(
+        &self,
+        stream_number: u64,
+        revision: u64,
+    ) -> Result<Option<Record>, StoreError> {
+        let key = index_key(stream_number, revision);
+        match self.snapshot.get(&self.tables.stream_rev, key)? {
+            Some(position) => Ok(Some(self.indexed(stream_number, revision, &position)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The records of a range of positions, in order; `.rev()` for the other way.
+    pub(crate) fn records(
+        &self,
+        (first, last): (Bound<u64>, Bound<u64>),
+    ) -> impl DoubleEndedIterator<Item = Result<Record, StoreError>> + use<> {
+        let range = (first.map(u64::to_be_bytes), last.map(u64::to_be_bytes));
+        self.snapshot.range(&self.tables.all, range).map(|row| {
+            let (key, value) = row.into_inner()?;
+            let position = parse_position(&key)?;
+            Ok(Record::decode(position, Bytes::copy_from_slice(&value))?)
+        })
+    }
+
+    /// The events of a range of revisions of one stream, in order; `.rev()` for the other way.
+    pub(crate) fn events(
+        &self,
+        stream_number: u64,
+        revisions: RangeInclusive<u64>,
+    ) -> impl DoubleEndedIterator<Item = Result<Record, StoreError>> {
+        let range = index_key(stream_number, *revisions.start())
+            ..=index_key(stream_number, *revisions.end());
+        self.snapshot.range(&self.tables.stream_rev, range).map(move |row| {
+            let (key, position) = row.into_inner()?;
+            let (_, revision) = parse_index_key(&key).ok_or_else(|| bad_index(stream_number))?;
+            self.indexed(stream_number, revision, &position)
+        })
+    }
+
+    /// The highest stream number in use.
+    pub(crate) fn last_stream_number(&self) -> Result<u64, StoreError> {
+        let Some(row) = self.snapshot.last_key_value(&self.tables.stream_rev) else { return Ok(0) };
+        let key = row.key()?;
+        let (number, _) = parse_index_key(&key).ok_or_else(|| bad_index(0))?;
+        Ok(number)
+    }
+
+    fn indexed(
+        &self,
+        stream_number: u64,
+        revision: u64,
+        position: &[u8],
+    ) -> Result<Record, StoreError> {
+        let position = parse_position(position)?;
+        let corrupt = |problem| Corrupt { place: format!("position {position}"), problem };
+        let value = self
+            .snapshot
+            .get(&self.tables.all, position.to_be_bytes())?
+            .ok_or_else(|| corrupt("the index names a record that is not there"))?;
+        let record = Record::decode(position, Bytes::copy_from_slice(&value))?;
+        if (record.stream_number, record.revision) != (stream_number, revision) {
+            return Err(corrupt("the index names the record of another event").into());
+        }
+        Ok(record)
+    }
+}
+
+fn open_keyspaces(path: &std::path::Path) -> fjall::Result<(Database, [Keyspace; 3])> {
+    let database = Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .journal_compression(CompressionType::Lz4)
+        .worker_threads(ENGINE_THREADS)
+        .open()?;
+    let options = |buffer_bytes| {
+        move || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(buffer_bytes)
+                .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+        }
+    };
+    let all = database.keyspace("all", options(RECORDS_BUFFER_BYTES))?;
+    let stream_rev = database.keyspace("stream_rev", options(INDEX_BUFFER_BYTES))?;
+    let streams = database.keyspace("streams", options(INDEX_BUFFER_BYTES))?;
+    Ok((database, [all, stream_rev, streams]))
+}
+
+fn open_error(directory: &Directory, error: fjall::Error) -> OpenError {
+    use fjall::{Error, LsmError};
+    let directory = directory.path().to_owned();
+    if let Error::Io(source) | Error::Storage(LsmError::Io(source)) = error {
+        return OpenError::Io { directory, source };
+    }
+    OpenError::Corrupt { directory, place: error.to_string() }
+}
+
+fn parse_position(bytes: &[u8]) -> Result<u64, Corrupt> {
+    let bytes = bytes.try_into().map_err(|_| Corrupt {
+        place: "a position in the index".to_owned(),
+        problem: "it is not eight bytes long",
+    })?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn bad_index(stream_number: u64) -> Corrupt {
+    Corrupt { place: format!("the index of stream number {stream_number}"), problem: "a bad key" }
+}
