@@ -1,1 +1,193 @@
-//! The one door to KurrentDB: execute commands, follow events
+//! The one door to `KurrentDB`: execute commands, follow events.
+//!
+//! The map:
+//! - [`EventLog`]: a handle on the log, cheap to clone; it connects on first use and mends itself.
+//! - `execute`: load, decide, append, and again after a conflict; one owner per stream.
+//! - `wait`: waiting for an aggregate to come to a state; `subscribe`: following the whole log.
+//! - [`follow`]: a follower takes every event of the log once, in order, with its own checkpoint.
+//! - [`checkpoint`]: the guarded checkpoint of followers, in Postgres.
+//! - [`vault`]: personal data sealed under a key per person.
+//! - `codec`: events to and from what is stored, with the lifts of old versions.
+//! - `connection`: the client of the log, rebuilt when it dies; every call has a deadline.
+//!
+//! True by absence: no other crate names a stream, and nothing is ever appended without the exact
+//! revision that it was decided on.
+
+mod backoff;
+pub mod checkpoint;
+mod codec;
+mod connection;
+mod error;
+mod execute;
+pub mod follow;
+mod install;
+mod subscribe;
+pub mod vault;
+mod wait;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Aggregate, Cause, Position, Revision};
+use futures::Stream;
+
+pub use error::{ExecuteError, LogError};
+pub use follow::{FollowError, Follower, TakeError, follow};
+pub use subscribe::Delivery;
+pub use vault::{Vault, VaultError};
+
+use connection::Connection;
+use execute::Owners;
+
+/// Where the log is, and who writes to it.
+#[derive(Clone)]
+pub struct Settings {
+    /// As `KurrentDB`'s clients take it: `kurrentdb://host:2113?tls=false`.
+    pub connection_string: String,
+    /// The version of this program; it is recorded with every event.
+    pub build: String,
+}
+
+impl fmt::Debug for Settings {
+    /// Without the connection string: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("build", &self.build).finish_non_exhaustive()
+    }
+}
+
+/// A handle on the log. Cheap to clone; clones share one connection and one cache.
+#[derive(Clone, Debug)]
+pub struct EventLog {
+    connection: Arc<Connection>,
+    owners: Owners,
+}
+
+/// The state of an aggregate as far as it is known to have come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded<A> {
+    pub state: A,
+    /// Of the last event in the stream; none when there is no event yet.
+    pub revision: Option<Revision>,
+    /// Of the last event in the stream; none when there is no event yet.
+    pub position: Option<Position>,
+}
+
+/// An accepted command.
+#[derive(Clone, Debug)]
+pub struct Executed<A: Aggregate> {
+    /// After the command's events.
+    pub state: A,
+    /// Of the last event of the state; none only if nothing was ever in the stream.
+    pub revision: Option<Revision>,
+    /// At or shortly after the last event of the state: whoever has read up to here has read it.
+    /// None only if nothing was ever in the stream.
+    pub position: Option<Position>,
+    /// What this call appended; empty when it was already so.
+    pub events: Vec<A::Event>,
+    /// The command with this id had taken effect before; nothing was appended now.
+    pub repeated: bool,
+}
+
+impl EventLog {
+    /// Only reads the settings; the connection is made on first use.
+    ///
+    /// # Errors
+    /// [`LogError::Settings`] when the connection string cannot be read.
+    pub fn new(settings: Settings) -> Result<Self, LogError> {
+        let connection = Arc::new(Connection::new(&settings.connection_string)?);
+        let owners = Owners::new(Arc::clone(&connection), settings.build);
+        Ok(Self { connection, owners })
+    }
+
+    /// One cheap round trip, bounded at one second.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the log does not answer.
+    pub async fn ready(&self) -> Result<(), LogError> {
+        self.connection.ready().await
+    }
+
+    /// The state of an aggregate with everything that is in the log by now.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, LogError> {
+        match self.owners.look::<A>(id).await {
+            Ok(Executed { state, revision, position, .. }) => {
+                Ok(Loaded { state, revision, position })
+            }
+            Err(ExecuteError::Log(error)) => Err(error),
+            Err(
+                ExecuteError::Contended { .. }
+                | ExecuteError::Rejected(_)
+                | ExecuteError::RevisionMismatch { .. }
+                | ExecuteError::KeyReused,
+            ) => Err(LogError::Unavailable("too many wait for this stream".to_owned())),
+        }
+    }
+
+    /// Decides a command on the state of the aggregate and appends what comes of it.
+    ///
+    /// A command id takes effect once in a stream. So who gives two commands to one aggregate needs
+    /// two ids; the same id may go to several aggregates.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]: the rule that refuses it, contention, or the log.
+    pub async fn execute<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        command: A::Command,
+        cause: &Cause,
+    ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
+        self.execute_if(id, command, cause, None).await
+    }
+
+    /// Like [`EventLog::execute`], on condition that the stream is at `expected`, when that is
+    /// given. A command that has taken effect already is told so whatever the condition.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]; `RevisionMismatch` when the condition does not hold.
+    pub async fn execute_if<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        command: A::Command,
+        cause: &Cause,
+        expected: Option<Revision>,
+    ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
+        self.owners.execute(id, command, cause, expected).await
+    }
+
+    /// Loads an aggregate, then follows its stream until `done` or until the time is over; gives
+    /// the state it then has either way.
+    ///
+    /// # Errors
+    /// [`LogError`] of the load, or an event that cannot be read. A log that goes away after the
+    /// load is waited for.
+    pub async fn wait_until<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        within: Duration,
+        done: impl Fn(&A) -> bool + Send,
+    ) -> Result<Loaded<A>, LogError> {
+        let loaded = self.load(id).await?;
+        wait::wait_until(&self.connection, id, loaded, within, done).await
+    }
+
+    /// The position of the last event of ours in the log.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn head(&self) -> Result<Option<Position>, LogError> {
+        self.connection.last_position(Some(connection::our_streams())).await
+    }
+
+    /// Every event of ours after a position, then whatever is new, without end. It ends after the
+    /// first error; subscribe again after the last position seen.
+    pub fn subscribe(
+        &self,
+        after: Option<Position>,
+    ) -> impl Stream<Item = Result<Delivery, LogError>> + Send + use<> {
+        subscribe::subscribe(Arc::clone(&self.connection), after)
+    }
+}

@@ -1,0 +1,171 @@
+//! Appends: through one long-lived call, each retried under the same ids until its outcome is clear.
+
+use std::sync::Arc;
+
+use domain::{Position, Revision};
+use eventstore::{
+    AppendToStreamOptions, BatchAppendClient, BatchAppendOptions, EventData, StreamState,
+};
+use tokio::time::Instant;
+
+use crate::LogError;
+use crate::codec::Encoded;
+use crate::connection::{Connection, Failure, Link, RETRY_WITHIN, answered, ours, retry_backoff};
+
+/// How appends go out on a link.
+#[derive(Default)]
+pub(super) enum Writer {
+    #[default]
+    NotOpen,
+    /// One call for all appends: a tenth of the cost of a call for each.
+    Batch(Arc<BatchAppendClient>),
+    /// The server has no such call.
+    Single,
+}
+
+/// Which call an append takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The call that all streams share.
+    Shared,
+    /// A call of its own. The client crate ends the shared call at any conflict, and with it fail
+    /// the appends of all other streams that are on their way; so a stream that conflicts often
+    /// must not use it.
+    Alone,
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It is in the log, once; this is the position of its last event.
+    At(Position),
+    /// Somebody else appended first, or the log cannot say where the events are: read what is new.
+    Conflict,
+}
+
+impl Connection {
+    /// Appends events to a stream that is at `expected`; none: that does not exist yet.
+    ///
+    /// When an outcome is unclear the same ids are sent again, which the log takes once.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when it stays unclear; the events may be in the log or not.
+    pub(crate) async fn append(
+        &self,
+        stream: &str,
+        expected: Option<Revision>,
+        events: &[Encoded],
+        way: Way,
+    ) -> Result<Appended, LogError> {
+        let data = events.iter().map(event_data).collect::<Result<Vec<_>, _>>()?;
+        let started = Instant::now();
+        let mut backoff = retry_backoff();
+        let mut first = true;
+        loop {
+            let tried = self.try_append(stream, expected, data.clone(), way, first).await;
+            match tried {
+                Ok(position) if position == Position::default() => return Ok(Appended::Conflict),
+                Ok(position) => return Ok(Appended::At(position)),
+                Err(Failure::Conflict) => return Ok(Appended::Conflict),
+                Err(failure) if failure.is_unclear() && started.elapsed() < RETRY_WITHIN => {}
+                Err(failure) => return Err(failure.into()),
+            }
+            first = false;
+            backoff.wait().await;
+        }
+    }
+
+    /// Gives the default position when the log does not tell one.
+    async fn try_append(
+        &self,
+        stream: &str,
+        expected: Option<Revision>,
+        data: Vec<EventData>,
+        way: Way,
+        first: bool,
+    ) -> Result<Position, Failure> {
+        let link = self.link()?;
+        let (batch, result) = match answered(link.batch(way)).await {
+            Err(failure) => (None, Err(failure)),
+            Ok(Some(batch)) => {
+                let call = batch.append_to_stream(stream, state_of(expected), data);
+                let result = answered(call).await;
+                let position = |it: eventstore::BatchWriteResult| it.current_position();
+                let position = result.map(|it| position(it).map(ours).unwrap_or_default());
+                (Some(batch), position)
+            }
+            Ok(None) => {
+                let options = AppendToStreamOptions::default()
+                    .stream_state(state_of(expected))
+                    .requires_leader(true);
+                let call = link.client.append_to_stream(stream, &options, data);
+                (None, answered(call).await.map(|it| ours(it.position)))
+            }
+        };
+        if let (Some(batch), Err(_)) = (&batch, &result) {
+            link.close(batch).await;
+        }
+        if let Err(failure) = &result
+            && failure.is_unclear()
+        {
+            // Perhaps only the shared call ended, because of another stream's conflict.
+            let only_the_call = first && batch.is_some() && *failure != Failure::NoAnswer;
+            if !only_the_call {
+                self.discard(&link);
+            }
+        }
+        result
+    }
+}
+
+impl Link {
+    /// The shared call, opened when it is not; none for a call of one's own.
+    async fn batch(&self, way: Way) -> eventstore::Result<Option<Arc<BatchAppendClient>>> {
+        if way == Way::Alone {
+            return Ok(None);
+        }
+        let mut writer = self.writer.lock().await;
+        match &*writer {
+            Writer::Batch(batch) => return Ok(Some(Arc::clone(batch))),
+            Writer::Single => return Ok(None),
+            Writer::NotOpen => {}
+        }
+        let options = BatchAppendOptions::default().requires_leader(true);
+        match self.client.batch_append(&options).await {
+            Ok(batch) => {
+                let batch = Arc::new(batch);
+                *writer = Writer::Batch(Arc::clone(&batch));
+                Ok(Some(batch))
+            }
+            Err(eventstore::Error::UnsupportedFeature) => {
+                *writer = Writer::Single;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After any failure the client crate's shared call is over.
+    async fn close(&self, batch: &Arc<BatchAppendClient>) {
+        let mut writer = self.writer.lock().await;
+        if matches!(&*writer, Writer::Batch(open) if Arc::ptr_eq(open, batch)) {
+            *writer = Writer::NotOpen;
+        }
+    }
+}
+
+fn event_data(event: &Encoded) -> Result<EventData, LogError> {
+    let unencodable = |error: serde_json::Error| LogError::Unencodable {
+        event_type: event.event_type.clone(),
+        reason: error.to_string(),
+    };
+    let data = EventData::json(&event.event_type, &event.body).map_err(unencodable)?;
+    Ok(data.id(event.id).metadata(event.metadata.clone()))
+}
+
+const fn state_of(expected: Option<Revision>) -> StreamState {
+    match expected {
+        None => StreamState::NoStream,
+        Some(Revision(revision)) => StreamState::StreamRevision(revision),
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Aggregate;
+use tokio::time::Instant;
+
+use super::known::Known;
+use super::round::{Round, tell};
+use super::slot::Slot;
+use super::{Job, Shared};
+use crate::backoff::Backoff;
+use crate::connection::{Appended, RETRY_WITHIN, retry_backoff};
+use crate::{ExecuteError, LogError};
+
+/// So often a command is decided anew because others appended first.
+const ATTEMPTS_MAX: u32 = 10;
+/// Between two attempts; enough for the other one to finish.
+const CONFLICT_WAIT_FIRST: Duration = Duration::from_millis(1);
+const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// Works off a slot until nothing waits in it.
+pub(super) async fn own<A: Aggregate>(shared: Arc<Shared>, slot: Arc<Slot<A>>) {
+    let _abandon = Abandon(&slot);
+    let mut known = slot.take_known();
+    while let Some(jobs) = slot.next_jobs(&mut known) {
+        known = shared.work(&slot, known, jobs).await;
+    }
+}
+
+/// If an owner panics or its runtime ends, nobody may wait for it for ever.
+struct Abandon<'a, A: Aggregate>(&'a Slot<A>);
+
+impl<A: Aggregate> Drop for Abandon<'_, A> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+impl Shared {
+    /// Answers all jobs, or puts some back; gives what is known of the stream then, which is nothing
+    /// after an unclear outcome.
+    async fn work<A: Aggregate>(
+        &self,
+        slot: &Slot<A>,
+        known: Option<Known<A>>,
+        mut jobs: Vec<Job<A>>,
+    ) -> Option<Known<A>> {
+        // What was read after the jobs came is as new as they can ask for.
+        let mut up_to_date = known.is_none();
+        let mut known = known.unwrap_or_else(Known::nothing);
+        if up_to_date && let Err(error) = self.catch_up(slot, &mut known).await {
+            return fail(slot, jobs, &error);
+        }
+        let mut attempts = 0;
+        let mut backoff = Backoff::new(CONFLICT_WAIT_FIRST, CONFLICT_WAIT_MAX);
+        loop {
+            let round = Round::decide(&slot.stream, &self.build, &known, &jobs);
+            let appended = if round.events.is_empty() {
+                // Nothing is appended, so nothing but a read can tell whether this is still true.
+                up_to_date.then_some(None)
+            } else {
+                let events = &round.events;
+                let way = known.way();
+                match self.connection.append(&slot.stream, known.revision, events, way).await {
+                    Ok(Appended::At(position)) => Some(Some(position)),
+                    Ok(Appended::Conflict) => None,
+                    Err(error) => return fail(slot, jobs, &error),
+                }
+            };
+            if let Some(position) = appended {
+                slot.put_back(jobs.split_off(round.jobs()));
+                round.settle(&mut known, jobs, position);
+                return Some(known);
+            }
+            if !round.events.is_empty() {
+                metrics::counter!("log_append_conflicts_total").increment(1);
+                known.conflicted();
+                attempts += 1;
+                if attempts >= ATTEMPTS_MAX {
+                    jobs.into_iter()
+                        .for_each(|job| tell(job, Err(ExecuteError::Contended { attempts })));
+                    return Some(known);
+                }
+                backoff.wait().await;
+            }
+            if let Err(error) = self.catch_up(slot, &mut known).await {
+                return fail(slot, jobs, &error);
+            }
+            up_to_date = true;
+        }
+    }
+
+    /// Reads what is new in the stream.
+    async fn catch_up<A: Aggregate>(
+        &self,
+        slot: &Slot<A>,
+        known: &mut Known<A>,
+    ) -> Result<(), LogError> {
+        let started = Instant::now();
+        let mut backoff = retry_backoff();
+        loop {
+            let from = known.next();
+            let take = |stored| known.absorb(&stored);
+            match self.connection.read_stream(&slot.stream, from, take).await {
+                Err(error) if error.is_unavailable() && started.elapsed() < RETRY_WITHIN => {}
+                done => return done,
+            }
+            backoff.wait().await;
+        }
+    }
+}
+
+/// Tells everybody, and with the log away also those who still wait: each trying in turn would take
+/// far longer than they are ready to wait.
+fn fail<A: Aggregate>(slot: &Slot<A>, jobs: Vec<Job<A>>, error: &LogError) -> Option<Known<A>> {
+    let waiting = if error.is_unavailable() { slot.take_waiting() } else { Default::default() };
+    for job in jobs.into_iter().chain(waiting) {
+        tell(job, Err(error.clone().into()));
+    }
+    None
+}

@@ -1,0 +1,19 @@
+//! The log as its users see it, against a real server over the wire.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not as it should be must fail the test on the spot"
+)]
+
+mod checkpoint;
+mod contention;
+mod execute;
+mod follow;
+mod outage;
+mod panic;
+mod subscribe;
+mod support;
+mod vault;
+mod wait;
