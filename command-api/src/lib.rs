@@ -1,1 +1,24 @@
-//! HTTP in, commands out: the write side
+//! HTTP in, commands out: the write side.
+//!
+//! The map:
+//! - [`router`]: its routes; they stand in `routes`, a file for each kind of thing.
+//! - [`State`]: what the routes work with.
+//! - [`LogAccounts`]: the answers about accounts that `web` asks for.
+//! - `passwords`: hashing, in bounded number and off the async threads.
+//! - `refusal`: how each refusal of the domain is answered.
+//! - `step`: the several commands that one request may lead to.
+//!
+//! Every change is one or more commands, and each has an id derived from the request's
+//! `Idempotency-Key`. So a request made again takes up where the first one stopped: what took
+//! effect does not do so twice, and what did not yet, does.
+
+mod accounts;
+mod passwords;
+mod refusal;
+mod routes;
+mod state;
+mod step;
+
+pub use accounts::LogAccounts;
+pub use routes::router;
+pub use state::State;

@@ -1,0 +1,198 @@
+//! Signing up, in and out, and who is signed in.
+
+use axum::Json;
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use chrono::TimeDelta;
+use domain::account::AccountCommand;
+use domain::email::Email;
+use domain::email_claim::{EmailClaimCommand, EmailClaimRejection};
+use domain::id::{AccountId, EmailClaimId, SessionId};
+use domain::password::{InvalidPassword, Password};
+use domain::{Account, Cause, EmailClaim, Position};
+use eventlog::{ExecuteError, VaultError};
+use serde::Serialize;
+use web::{ApiError, Command, MaybeSignedIn, RequestCause, SameOrigin, Session};
+
+use crate::refusal::{not_executed, not_logged, not_sealed};
+use crate::state::State;
+use crate::step::{derived, step};
+
+const SESSION_LASTS: TimeDelta = TimeDelta::days(30);
+
+#[derive(Serialize)]
+pub(super) struct User {
+    id: AccountId,
+    email: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CurrentUser {
+    current_user: Option<User>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Nothing {}
+
+/// Claims the address, registers the account, signs it in. Each step may be the last one before a
+/// crash: the same request goes on from there, and so does another one with that address as long
+/// as nobody is registered for it.
+pub(super) async fn sign_up(
+    Extract(state): Extract<State>,
+    _: SameOrigin,
+    Command { mut fields, cause }: Command,
+) -> Result<impl IntoResponse, ApiError> {
+    let email = fields.text("email", Email::parse);
+    let password = fields.text("password", Password::parse);
+    let (Some(email), Some(password)) = (email, password) else { return Err(fields.refused()) };
+    let cause = cause.by(None);
+    let hash = state.passwords.hash(password).await?;
+
+    let claim = state.vault.email_claim_id(&email);
+    let Claimed { account, just_now } = claim_address(&state, &claim, &cause).await?;
+    let seal = async |field, text| {
+        let sealed = state.vault.seal(account, field, text).await;
+        sealed.map_err(|error| not_sealed(&error))
+    };
+    let register = AccountCommand::Register {
+        email: seal("email", email.as_str()).await?,
+        password: seal("password", &hash).await?,
+    };
+    let registering = step(&cause, "register");
+    let registered = state.log.execute::<Account>(&account, register, &registering).await;
+    if let Err(error) = registered {
+        if just_now && matches!(error, ExecuteError::KeyReused) {
+            give_back_address(&state, &claim, account, &cause).await?;
+        }
+        return Err(not_executed(error));
+    }
+
+    let (session, position) = open_session(&state, account, &cause).await?;
+    let user = User { id: account, email: email.as_str().to_owned() };
+    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
+    Ok((StatusCode::CREATED, headers, Json(user)))
+}
+
+/// Whoever knows the password is signed in. A wrong address and a wrong password are told apart
+/// neither by the answer nor by its time.
+pub(super) async fn sign_in(
+    Extract(state): Extract<State>,
+    _: SameOrigin,
+    Command { mut fields, cause }: Command,
+) -> Result<impl IntoResponse, ApiError> {
+    let email = fields.text("email", Email::parse);
+    let password = fields.text("password", |text| match text {
+        "" => Err("You must supply a password"),
+        text => Ok(Password::parse(text)),
+    });
+    let (Some(email), Some(password)) = (email, password) else { return Err(fields.refused()) };
+    let invalid = || ApiError::bad_request("Invalid credentials");
+    let password = password.map_err(|InvalidPassword| invalid())?;
+    let cause = cause.by(None);
+
+    let claim = state.log.load::<EmailClaim>(&state.vault.email_claim_id(&email)).await;
+    let account = match claim.map_err(|error| not_logged(&error))?.state {
+        EmailClaim::Taken { account } => account,
+        // Nobody: looked up all the same, which takes the same time.
+        EmailClaim::Free => AccountId(derived(&cause, "nobody")),
+    };
+    let stored = stored_hash(&state, account).await?;
+    if !state.passwords.verify(password, stored).await? {
+        return Err(invalid());
+    }
+
+    let (session, position) = open_session(&state, account, &cause).await?;
+    let user = User { id: account, email: email.as_str().to_owned() };
+    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
+    Ok((headers, Json(user)))
+}
+
+pub(super) async fn sign_out(
+    Extract(state): Extract<State>,
+    _: SameOrigin,
+    MaybeSignedIn(session): MaybeSignedIn,
+    cause: RequestCause,
+) -> Result<impl IntoResponse, ApiError> {
+    let mut position = None;
+    if let Some(Session { account, session, .. }) = session {
+        let cause = step(&cause.by(Some(account)), "revoke");
+        let revoke = AccountCommand::RevokeSession { session };
+        let revoked = state.log.execute::<Account>(&account, revoke, &cause).await;
+        position = revoked.map_err(not_executed)?.position;
+    }
+    let headers = (state.web.clear_session(), state.web.written(position, None));
+    Ok((headers, Json(Nothing {})))
+}
+
+pub(super) async fn current_user(
+    Extract(state): Extract<State>,
+    MaybeSignedIn(session): MaybeSignedIn,
+) -> Result<impl IntoResponse, ApiError> {
+    let Some(session) = session else { return Ok(Json(CurrentUser { current_user: None })) };
+    let email = state.web.accounts().email(session.account).await?;
+    let current_user = email.map(|email| User { id: session.account, email });
+    Ok(Json(CurrentUser { current_user }))
+}
+
+/// Who has an address, and whether it is this request that has just claimed it.
+struct Claimed {
+    account: AccountId,
+    just_now: bool,
+}
+
+/// Claims the address for a new account. When it has been claimed, the account it was claimed for
+/// may not be registered yet: registering that one will tell.
+async fn claim_address(
+    state: &State,
+    claim: &EmailClaimId,
+    cause: &Cause,
+) -> Result<Claimed, ApiError> {
+    let account = AccountId(derived(cause, "account"));
+    let command = EmailClaimCommand::Claim { account };
+    match state.log.execute::<EmailClaim>(claim, command, &step(cause, "claim")).await {
+        Ok(executed) => Ok(Claimed { account, just_now: !executed.events.is_empty() }),
+        Err(ExecuteError::Rejected(EmailClaimRejection::Taken { account })) => {
+            Ok(Claimed { account, just_now: false })
+        }
+        Err(error) => Err(not_executed(error)),
+    }
+}
+
+/// The account was registered with another address before, by another request with the same key.
+async fn give_back_address(
+    state: &State,
+    claim: &EmailClaimId,
+    account: AccountId,
+    cause: &Cause,
+) -> Result<(), ApiError> {
+    let command = EmailClaimCommand::Release { account };
+    let cause = step(cause, "release");
+    let released = state.log.execute::<EmailClaim>(claim, command, &cause).await;
+    released.map_err(not_executed)?;
+    Ok(())
+}
+
+async fn stored_hash(state: &State, account: AccountId) -> Result<Option<String>, ApiError> {
+    let loaded = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
+    let Account::Registered { password, .. } = loaded.state else { return Ok(None) };
+    match state.vault.open(account, "password", &password).await {
+        Ok(hash) => Ok(Some(hash)),
+        Err(VaultError::Erased) => Ok(None),
+        Err(error @ (VaultError::Unavailable(_) | VaultError::Damaged)) => Err(not_sealed(&error)),
+    }
+}
+
+async fn open_session(
+    state: &State,
+    account: AccountId,
+    cause: &Cause,
+) -> Result<(Session, Option<Position>), ApiError> {
+    let session = SessionId(derived(cause, "session"));
+    let expires_at = cause.now + SESSION_LASTS;
+    let command = AccountCommand::OpenSession { session, now: cause.now, expires_at };
+    let opened = state.log.execute::<Account>(&account, command, &step(cause, "session")).await;
+    let position = opened.map_err(not_executed)?.position;
+    Ok((Session { account, session, expires_at }, position))
+}

@@ -1,0 +1,170 @@
+//! Putting tickets on sale and changing them.
+
+use axum::Json;
+use axum::extract::State as Extract;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use domain::id::{AccountId, TicketId};
+use domain::money::{Currency, InvalidMoney, Money};
+use domain::text::{InvalidQuantity, InvalidTitle, Quantity, Title};
+use domain::ticket::{TicketCommand, TicketListed, TicketRejection};
+use domain::{Aggregate, Revision, Ticket};
+use web::wire::{self, Price};
+use web::{ApiError, Command, Fields, IfMatch, PathId, SignedIn};
+
+use crate::refusal::{Refusal, not_executed, not_logged};
+use crate::state::State;
+use crate::step::{derived, step};
+
+/// A seller who names no limit lets nobody take more units than this at once, however many there
+/// are now or later.
+const MAX_PER_ORDER_DEFAULT: u32 = 10;
+
+pub(super) async fn list(
+    Extract(state): Extract<State>,
+    SignedIn(session): SignedIn,
+    Command { mut fields, cause }: Command,
+) -> Result<impl IntoResponse, ApiError> {
+    let listed = read_listing(&mut fields, session.account);
+    let Some(listed) = listed else { return Err(fields.refused()) };
+    let cause = cause.by(Some(session.account));
+    let id = TicketId(derived(&cause, "ticket"));
+
+    let TicketListed { seller, title, price, quantity, max_per_order } = listed.clone();
+    let command = TicketCommand::List { seller, title, price, quantity, max_per_order };
+    let executed = state.log.execute::<Ticket>(&id, command, &step(&cause, "list")).await;
+    let position = executed.map_err(not_executed)?.position;
+
+    // What was listed, even if the request is made again when others have bought some of it.
+    let listed = domain::ticket::TicketEvent::TicketListed(listed);
+    let answer = shown(id, &Ticket::fold([&listed]), Some(Revision(0)))?;
+    let location = [(header::LOCATION, format!("/api/tickets/{id}"))];
+    let written = state.web.written(position, Some(Revision(0)));
+    Ok((StatusCode::CREATED, location, written, Json(answer)))
+}
+
+/// Title and price are one command, the number of units another. Should somebody buy in between,
+/// the second may be refused when the first has taken effect; what would be refused as things
+/// stand is tried first, so that it leaves nothing half done. Only the first is bound to
+/// `If-Match`. A request that broke off in between is finished by making it again with its key.
+pub(super) async fn edit(
+    Extract(state): Extract<State>,
+    SignedIn(session): SignedIn,
+    PathId(id): PathId<TicketId>,
+    IfMatch(expected): IfMatch,
+    Command { mut fields, cause }: Command,
+) -> Result<impl IntoResponse, ApiError> {
+    let loaded = state.log.load::<Ticket>(&id).await.map_err(|error| not_logged(&error))?;
+    let by = session.account;
+    let known = loaded.state.listing().map_or(Currency::USD, |listing| listing.price.currency);
+    let change = read_change(&mut fields, by, known);
+    let Some(Change { edit, quantity }) = change else { return Err(fields.refused()) };
+    if loaded.state.listing().is_none() {
+        return Err(TicketRejection::NotFound.answer());
+    }
+    let cause = cause.by(Some(by));
+
+    let edit = (edit, step(&cause, "edit"));
+    let commands = match quantity.map(|quantity| (quantity, step(&cause, "quantity"))) {
+        None => vec![edit],
+        Some(quantity) if refused_second(&loaded.state, &edit.0, &quantity.0) => {
+            vec![quantity, edit]
+        }
+        Some(quantity) => vec![edit, quantity],
+    };
+    let mut expected = expected;
+    let mut latest = None;
+    for (command, cause) in commands {
+        let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await;
+        latest = Some(executed.map_err(not_executed)?);
+        expected = None;
+    }
+    let (ticket, revision, position) = match latest {
+        Some(executed) => (executed.state, executed.revision, executed.position),
+        None => (loaded.state, loaded.revision, loaded.position),
+    };
+    let answer = shown(id, &ticket, revision)?;
+    Ok((state.web.written(position, revision), Json(answer)))
+}
+
+struct Change {
+    edit: TicketCommand,
+    quantity: Option<TicketCommand>,
+}
+
+/// Whether, as things stand, the first command would be accepted and the second then refused.
+fn refused_second(ticket: &Ticket, first: &TicketCommand, second: &TicketCommand) -> bool {
+    let Ok(events) = ticket.decide(first.clone()) else { return false };
+    let after = events.iter().fold(ticket.clone(), Ticket::evolve);
+    after.decide(second.clone()).is_err()
+}
+
+fn read_listing(fields: &mut Fields, seller: AccountId) -> Option<TicketListed> {
+    let title = fields.text("title", parse_title);
+    let currency = fields.optional_text("currency", str::parse).unwrap_or(Currency::USD);
+    let price = fields.decimal("price", |text| parse_price(text, currency));
+    let quantity = fields.optional_decimal("quantity", parse_quantity).unwrap_or(Quantity::ONE);
+    let max_per_order = fields.optional_decimal("maxPerOrder", parse_quantity);
+    let max_per_order = max_per_order.or_else(default_max_per_order)?;
+    let (Some(title), Some(price), true) = (title, price, fields.all_good()) else { return None };
+    Some(TicketListed { seller, title, price, quantity, max_per_order })
+}
+
+fn read_change(fields: &mut Fields, by: AccountId, known: Currency) -> Option<Change> {
+    let title = fields.text("title", parse_title);
+    let currency = fields.optional_text("currency", str::parse).unwrap_or(known);
+    let price = fields.decimal("price", |text| parse_price(text, currency));
+    let quantity = fields.optional_decimal("quantity", parse_quantity);
+    let (Some(title), Some(price), true) = (title, price, fields.all_good()) else { return None };
+    let quantity = quantity.map(|quantity| TicketCommand::ChangeQuantity { by, quantity });
+    Some(Change { edit: TicketCommand::Edit { by, title, price }, quantity })
+}
+
+fn parse_title(text: &str) -> Result<Title, String> {
+    Title::parse(text).map_err(|error| match error {
+        InvalidTitle::Empty => "Title is required".to_owned(),
+        InvalidTitle::TooLong | InvalidTitle::ControlCharacter => error.to_string(),
+    })
+}
+
+fn parse_price(text: &str, currency: Currency) -> Result<Money, String> {
+    match Money::parse(text, currency) {
+        Ok(price) if price.minor > 0 => Ok(price),
+        Ok(_) | Err(InvalidMoney::NotDecimal | InvalidMoney::Negative) => {
+            Err(TicketRejection::PriceNotPositive.to_string())
+        }
+        Err(error @ (InvalidMoney::TooManyDecimals(_) | InvalidMoney::TooLarge)) => {
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Shared with orders.
+pub(super) fn parse_quantity(text: &str) -> Result<Quantity, InvalidQuantity> {
+    text.parse().map_err(|_| InvalidQuantity).and_then(Quantity::new)
+}
+
+fn default_max_per_order() -> Option<Quantity> {
+    Quantity::new(MAX_PER_ORDER_DEFAULT).ok()
+}
+
+fn shown(
+    id: TicketId,
+    ticket: &Ticket,
+    revision: Option<Revision>,
+) -> Result<wire::Ticket, ApiError> {
+    let (Some(listing), Some(revision)) = (ticket.listing(), revision) else {
+        return Err(TicketRejection::NotFound.answer());
+    };
+    Ok(wire::Ticket {
+        id,
+        title: listing.title.as_str().to_owned(),
+        price: Price(listing.price),
+        currency: listing.price.currency.code(),
+        quantity: listing.quantity.get(),
+        available: ticket.available(),
+        user_id: listing.seller,
+        version: revision.0,
+        order_id: listing.sole_order(),
+    })
+}

@@ -1,0 +1,197 @@
+//! A served write side of a test's own, and people who use it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use command_api::{LogAccounts, State};
+use domain::id::{AccountId, SessionId};
+use embedded_log::testing::TestLog;
+use eventlog::{EventLog, Settings, Vault};
+use local_services::testing::TestDatabase;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use web::{Session, Web};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) struct App {
+    pub(crate) test_log: TestLog,
+    pub(crate) log: EventLog,
+    pub(crate) vault: Vault,
+    pub(crate) web: Web,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    _database: TestDatabase,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl App {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings than the usual ones.
+    pub(crate) async fn with(change: impl FnOnce(&mut State)) -> Self {
+        // The client asks for one even when it speaks plain http; another test may have set it.
+        let _set_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let test_log = TestLog::start().await;
+        let database = TestDatabase::create().await;
+        let log = open(&test_log);
+        let pool = pool(database.url()).await;
+        let vault = Vault::new(pool, &[1; 32]);
+        vault.install().await.unwrap();
+        let accounts = LogAccounts { log: log.clone(), vault: vault.clone() };
+        let web = Web::new(&[2; 32], Arc::new(accounts), false);
+        let reservation = Duration::from_secs(900);
+        let mut state = State::new(log.clone(), vault.clone(), web.clone(), reservation);
+        change(&mut state);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let (router, end) = (command_api::router(state), shutdown.clone());
+        tokio::spawn(async move { web::serve("test", listener, router, Vec::new(), end).await });
+        Self { test_log, log, vault, web, address, shutdown, _database: database }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Somebody who keeps cookies, not signed in.
+    pub(crate) fn visitor(&self) -> Person {
+        let client = Client::builder().cookie_store(true).build().unwrap();
+        Person { client, base: self.url(""), id: AccountId(Uuid::nil()), email: String::new() }
+    }
+
+    /// Somebody who has just signed up.
+    pub(crate) async fn person(&self) -> Person {
+        let mut person = self.visitor();
+        person.email = format!("{}@example.com", Uuid::new_v4());
+        let body = json!({"email": person.email, "password": PASSWORD});
+        let user = ok(person.post("/api/users/signup", &body).await, StatusCode::CREATED).await;
+        person.id = user["id"].as_str().unwrap().parse().unwrap();
+        person
+    }
+
+    /// A cookie signed by our key, for whatever session.
+    pub(crate) fn cookie(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        lasts: TimeDelta,
+    ) -> String {
+        let session = Session { account, session, expires_at: Utc::now() + lasts };
+        let cookie = self.web.session_cookie(&session);
+        let response = axum::response::IntoResponse::into_response((cookie, ()));
+        let header = response.headers()["set-cookie"].to_str().unwrap();
+        header.split(';').next().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn open(log: &TestLog) -> EventLog {
+    let settings =
+        Settings { connection_string: log.connection_string(), build: "test".to_owned() };
+    EventLog::new(settings).unwrap()
+}
+
+async fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect(url).await.unwrap()
+}
+
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) client: Client,
+    base: String,
+    pub(crate) id: AccountId,
+    pub(crate) email: String,
+}
+
+impl Person {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn post_as(&self, key: &str, path: &str, body: &Value) -> Response {
+        let request = self.request(Method::POST, path).header("idempotency-key", key);
+        request.json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::PUT, path).json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Response {
+        self.request(Method::DELETE, path).send().await.unwrap()
+    }
+
+    /// Lists a ticket and gives its id.
+    pub(crate) async fn lists(&self, body: &Value) -> String {
+        let ticket = ok(self.post("/api/tickets", body).await, StatusCode::CREATED).await;
+        ticket["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Orders one unit and gives the order's id.
+    pub(crate) async fn orders(&self, ticket: &str) -> String {
+        let body = json!({"ticketId": ticket});
+        let order = ok(self.post("/api/orders", &body).await, StatusCode::CREATED).await;
+        order["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn current_user(&self) -> Value {
+        let answer = ok(self.get("/api/users/currentuser").await, StatusCode::OK).await;
+        answer["currentUser"].clone()
+    }
+}
+
+pub(crate) fn concert() -> Value {
+    json!({"title": "Concert", "price": 19.99})
+}
+
+/// The body of an answer that has that status.
+pub(crate) async fn ok(response: Response, status: StatusCode) -> Value {
+    let (got, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    assert_eq!(got, status, "{text}");
+    if status.is_client_error() || status.is_server_error() {
+        assert_eq!(headers["content-type"], "application/problem+json", "{text}");
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The first message of a problem with that status.
+pub(crate) async fn refused(response: Response, status: StatusCode) -> String {
+    let problem = ok(response, status).await;
+    problem["errors"][0]["message"].as_str().unwrap().to_owned()
+}
+
+/// The fields that a refusal names, in order.
+pub(crate) async fn bad_fields(response: Response) -> Vec<String> {
+    let problem = ok(response, StatusCode::BAD_REQUEST).await;
+    let errors = problem["errors"].as_array().unwrap();
+    errors.iter().map(|error| error["field"].as_str().unwrap_or("?").to_owned()).collect()
+}
+
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> String {
+    headers[name].to_str().unwrap().to_owned()
+}

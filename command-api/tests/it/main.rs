@@ -1,0 +1,11 @@
+//! The write side as a client meets it: real HTTP, a real log, a real vault in Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails on the spot")]
+
+mod accounts;
+mod app;
+mod bank;
+mod orders;
+mod outage;
+mod payments;
+mod tickets;

@@ -1,0 +1,126 @@
+//! Sessions: a signed cookie that says who somebody is and until when.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use axum::http::HeaderMap;
+use chrono::{DateTime, Utc};
+use domain::Timestamp;
+use domain::id::{AccountId, SessionId};
+
+use crate::accounts::Accounts;
+use crate::cookie::{self, SetCookie};
+
+/// Where nothing but the address decides who gets a cookie, the browser itself must keep it from
+/// being set by others: that is what the prefix asks of it. It does so only over https.
+const NAME_SECURE: &str = "__Host-session";
+const NAME_PLAIN: &str = "session";
+
+/// What both APIs share: the keys, the accounts, and how cookies are set. Cheap to clone; the
+/// state of each router holds it and gives it out by `FromRef`.
+#[derive(Clone)]
+pub struct Web {
+    session_key: Arc<hmac::Key>,
+    fingerprint_key: Arc<hmac::Key>,
+    accounts: Arc<dyn Accounts>,
+    secure_cookies: bool,
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Web").field("secure_cookies", &self.secure_cookies).finish_non_exhaustive()
+    }
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub account: AccountId,
+    pub session: SessionId,
+    pub expires_at: Timestamp,
+}
+
+impl Web {
+    /// `session_key` signs the cookies, so it must be random, secret and the same in every
+    /// process; `secure_cookies` is false only on plain http at this machine.
+    #[must_use]
+    pub fn new(session_key: &[u8; 32], accounts: Arc<dyn Accounts>, secure_cookies: bool) -> Self {
+        let master = hmac::Key::new(hmac::HMAC_SHA256, session_key);
+        let derived = |purpose: &str| {
+            let key = hmac::sign(&master, purpose.as_bytes());
+            Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        };
+        Self {
+            session_key: derived("session cookie"),
+            fingerprint_key: derived("request fingerprint"),
+            accounts,
+            secure_cookies,
+        }
+    }
+
+    #[must_use]
+    pub fn accounts(&self) -> &dyn Accounts {
+        self.accounts.as_ref()
+    }
+
+    /// Signs somebody in, for as long as the session lasts.
+    #[must_use]
+    pub fn session_cookie(&self, session: &Session) -> SetCookie {
+        let lives = (session.expires_at - Utc::now()).to_std().unwrap_or_default();
+        SetCookie::new(self.session_name(), &self.seal(session), lives, self.secure_cookies)
+    }
+
+    /// Signs out whoever is signed in.
+    #[must_use]
+    pub fn clear_session(&self) -> SetCookie {
+        SetCookie::new(self.session_name(), "", Duration::ZERO, self.secure_cookies)
+    }
+
+    /// The session in the request's cookie, if we have signed it and it is not over.
+    #[must_use]
+    pub fn session(&self, headers: &HeaderMap) -> Option<Session> {
+        let now = Utc::now();
+        cookie::values(headers, self.session_name())
+            .filter_map(|value| self.open(value))
+            .find(|session| now < session.expires_at)
+    }
+
+    pub(crate) fn fingerprint(&self, request: &[&[u8]]) -> String {
+        let mut context = hmac::Context::with_key(&self.fingerprint_key);
+        for part in request {
+            // The length before each part: no two different requests read the same.
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        hex::encode(context.sign())
+    }
+
+    pub(crate) fn secure_cookies(&self) -> bool {
+        self.secure_cookies
+    }
+
+    fn session_name(&self) -> &'static str {
+        if self.secure_cookies { NAME_SECURE } else { NAME_PLAIN }
+    }
+
+    /// `<account>.<session>.<end, seconds since 1970>.<signature over what is before it>`.
+    fn seal(&self, session: &Session) -> String {
+        let Session { account, session, expires_at } = session;
+        let text = format!("{account}.{session}.{}", expires_at.timestamp());
+        let signature = hmac::sign(&self.session_key, text.as_bytes());
+        format!("{text}.{}", hex::encode(signature))
+    }
+
+    fn open(&self, value: &str) -> Option<Session> {
+        let (text, signature) = value.rsplit_once('.')?;
+        let signature = hex::decode(signature).ok()?;
+        hmac::verify(&self.session_key, text.as_bytes(), &signature).ok()?;
+        let mut parts = text.split('.');
+        let account = parts.next()?.parse().ok()?;
+        let session = parts.next()?.parse().ok()?;
+        let expires_at = DateTime::from_timestamp(parts.next()?.parse().ok()?, 0)?;
+        parts.next().is_none().then_some(Session { account, session, expires_at })
+    }
+}

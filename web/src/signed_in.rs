@@ -1,0 +1,72 @@
+//! Who made a request.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use tokio::time::timeout;
+
+use crate::accounts::Unavailable;
+use crate::origin;
+use crate::problem::ApiError;
+use crate::session::{Session, Web};
+
+/// The longest that a read waits to know whether its session is still open.
+const READ_CHECK_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Somebody signed in; else the answer is 401. To change something, the request must come from
+/// our own pages (403) and the session must be known to be open (503 when that cannot be known);
+/// to read, signature and end of the cookie suffice while the accounts are away.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn(pub Session);
+
+/// Whoever it is. A session that is forged, over or revoked is nobody; so is one used by another
+/// site to change something.
+#[derive(Clone, Copy, Debug)]
+pub struct MaybeSignedIn(pub Option<Session>);
+
+impl<S> FromRequestParts<S> for SignedIn
+where
+    S: Send + Sync,
+    Web: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let web = Web::from_ref(state);
+        let session = web.session(&parts.headers).ok_or_else(ApiError::unauthorized)?;
+        let open = if parts.method.is_safe() {
+            open_for_reading(&web, &session).await
+        } else {
+            origin::check(parts)?;
+            web.accounts().session_is_open(session.account, session.session).await?
+        };
+        if open { Ok(Self(session)) } else { Err(ApiError::unauthorized()) }
+    }
+}
+
+impl<S> FromRequestParts<S> for MaybeSignedIn
+where
+    S: Send + Sync,
+    Web: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let web = Web::from_ref(state);
+        let Some(session) = web.session(&parts.headers) else { return Ok(Self(None)) };
+        if !parts.method.is_safe() && origin::check(parts).is_err() {
+            return Ok(Self(None));
+        }
+        Ok(Self(open_for_reading(&web, &session).await.then_some(session)))
+    }
+}
+
+async fn open_for_reading(web: &Web, session: &Session) -> bool {
+    let open = web.accounts().session_is_open(session.account, session.session);
+    match timeout(READ_CHECK_TIMEOUT, open).await {
+        Ok(Ok(open)) => open,
+        Ok(Err(Unavailable)) | Err(_) => true,
+    }
+}

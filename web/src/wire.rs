@@ -1,0 +1,95 @@
+//! Tickets and orders as JSON. Both sides answer with these, so that what a write answers is what
+//! a read shows.
+
+use domain::Timestamp;
+use domain::id::{AccountId, OrderId, TicketId};
+use domain::money::Money;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// An amount on the wire: a JSON number in major units, such as `20` or `19.99`, written from its
+/// decimal text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price(pub Money);
+
+impl Serialize for Price {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let decimal = self.0.decimal();
+        let short = match decimal.contains('.') {
+            true => decimal.trim_end_matches('0').trim_end_matches('.'),
+            false => &decimal,
+        };
+        let number = RawValue::from_string(short.to_owned()).map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
+    }
+}
+
+/// A ticket.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ticket {
+    pub id: TicketId,
+    pub title: String,
+    pub price: Price,
+    /// ISO 4217, in lower case.
+    pub currency: String,
+    pub quantity: u32,
+    /// Units that can be ordered now.
+    pub available: u32,
+    /// Who sells it.
+    pub user_id: AccountId,
+    /// The number of changes since it was listed.
+    pub version: u64,
+    /// The order that has a single-unit ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    pub id: OrderId,
+    /// `created`, `awaiting_payment`, `complete`, `cancelled`, `expired`, `refunding`, `refunded`.
+    pub status: String,
+    pub expires_at: Timestamp,
+    pub ticket: OrderedTicket,
+    pub quantity: u32,
+    pub total: Price,
+    /// ISO 4217, in lower case.
+    pub currency: String,
+    /// Who buys.
+    pub user_id: AccountId,
+    pub version: u64,
+}
+
+/// What was ordered, as agreed when it was ordered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OrderedTicket {
+    pub id: TicketId,
+    pub title: String,
+    /// Of one unit.
+    pub price: Price,
+    /// ISO 4217, in lower case.
+    pub currency: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(minor: i64, currency: &str) -> String {
+        let price = Price(Money { minor, currency: currency.parse().unwrap() });
+        serde_json::to_string(&price).unwrap()
+    }
+
+    #[test]
+    fn a_price_is_a_number_in_major_units() {
+        assert_eq!(written(1999, "usd"), "19.99");
+        assert_eq!(written(2000, "usd"), "20");
+        assert_eq!(written(2050, "usd"), "20.5");
+        assert_eq!(written(5, "usd"), "0.05");
+        assert_eq!(written(200, "jpy"), "200");
+        assert_eq!(written(1, "bhd"), "0.001");
+    }
+}
