@@ -1,0 +1,74 @@
+//! Folds the to-do list of a process manager from the log: the list and the checkpoint change in
+//! one transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{DomainEvent, Position, Recorded};
+use eventlog::{Follower, TakeError, checkpoint};
+use tokio::sync::Notify;
+
+use crate::due_list::{DueList, FoldError};
+use crate::process_manager::{Change, ProcessManager};
+
+/// Follows the log for one process manager.
+pub(crate) struct Feed<P> {
+    process: Arc<P>,
+    list: DueList,
+    name: String,
+    /// Rung when tasks were added, so that the worker need not wait for its next look.
+    added: Arc<Notify>,
+    position: Option<Position>,
+}
+
+impl<P: ProcessManager> Feed<P> {
+    pub(crate) fn new(process: Arc<P>, list: DueList, added: Arc<Notify>) -> Self {
+        let name = format!("process-manager/{}", P::NAME);
+        Self { process, list, name, added, position: None }
+    }
+}
+
+#[async_trait]
+impl<P: ProcessManager> Follower for Feed<P> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn position(&mut self) -> Result<Option<Position>, TakeError> {
+        let read = checkpoint::read(self.list.pool(), &self.name).await;
+        self.position = read.map_err(transient)?;
+        Ok(self.position)
+    }
+
+    async fn take(
+        &mut self,
+        batch: &[Recorded<DomainEvent>],
+        end: Position,
+    ) -> Result<(), TakeError> {
+        let changes: Vec<_> =
+            batch.iter().flat_map(|recorded| self.process.react(recorded)).collect();
+        let mut transaction = self.list.pool().begin().await.map_err(transient)?;
+        // First, so that of two replicas one waits here, before either has touched the list.
+        let moved = checkpoint::advance(&mut transaction, &self.name, self.position, end).await;
+        if !moved.map_err(transient)? {
+            return Err(TakeError::StoodDown);
+        }
+        self.list.fold(&mut transaction, &changes).await.map_err(|error| match error {
+            FoldError::Unwritable(error) => TakeError::Halt(Box::new(error)),
+            FoldError::Database(error) => transient(error),
+        })?;
+        transaction.commit().await.map_err(transient)?;
+        self.position = Some(end);
+        if changes.iter().any(|change| matches!(change, Change::Add { .. })) {
+            self.added.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn transient(error: sqlx::Error) -> TakeError {
+    TakeError::Transient(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Money has been taken: the order gets it, or the buyer gets it back. Never both, never neither.
+//!
+//! When the order is gone (cancelled, expired, or free again) its units are taken once more and
+//! **sold before the order is reinstated**. The other way round a release that is still on its way
+//! for the earlier end of the order could free the units of a paid one; of sold units the ticket
+//! refuses that for ever.
+//!
+//! The choice to give the money back is made by the first `RefundInitiated`, and from then on only
+//! that is pursued.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::id::{OrderId, PaymentId, RefundId};
+use domain::order::{OrderCommand, OrderPlaced, Status};
+use domain::payment::{PaymentCommand, PaymentInitiated, Refund, RefundResult, RefundState};
+use domain::ticket::{TicketCommand, TicketRejection};
+use domain::{Cause, Order, Payment, Ticket};
+use eventlog::EventLog;
+use uuid::Uuid;
+
+use crate::gateway::{Gateway, GatewayError};
+use crate::payment::PaymentProcess;
+use crate::process_manager::{Clock, Origin, ProcessManager, TaskError, decided, later};
+
+/// How often units that were taken are released again under our hands before we wait a little.
+const SELL_ATTEMPTS_MAX: usize = 3;
+/// How long to wait at most for what others do with the order.
+const ORDER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// A captured payment, on its way to its order.
+pub(crate) struct Settlement<'a> {
+    pub(crate) log: &'a EventLog,
+    pub(crate) gateway: &'a dyn Gateway,
+    pub(crate) payment: PaymentId,
+    pub(crate) intent: &'a PaymentInitiated,
+    /// The provider's name of the payment.
+    pub(crate) provider_ref: &'a str,
+    pub(crate) refunds: &'a BTreeMap<RefundId, Refund>,
+    pub(crate) origin: &'a Origin,
+    pub(crate) clock: Clock,
+    /// How long units that are taken again are reserved.
+    pub(crate) hold: Duration,
+}
+
+/// Whether the order has its units.
+enum Units {
+    Sold,
+    /// Others have them, or the ticket is not sold any more.
+    Gone(TicketRejection),
+}
+
+impl Settlement<'_> {
+    pub(crate) async fn settle(&self) -> Result<(), TaskError> {
+        if self.refunds.contains_key(&self.refund_id()) {
+            return self.give_back().await;
+        }
+        let order = self.log.load::<Order>(&self.intent.order).await?.state;
+        let Order::Placed { terms, status } = order else { return self.give_back().await };
+        match status {
+            Status::AwaitingPayment { payment } if payment == self.payment => {
+                self.complete(&terms).await
+            }
+            Status::AwaitingPayment { .. } => Err(TaskError::Later {
+                reason: "the order waits for another payment",
+                within: ORDER_WAIT_MAX,
+            }),
+            Status::Complete { payment } if payment == self.payment => self.sell_paid(&terms).await,
+            Status::Refunding { payment, .. } | Status::Refunded { payment, .. }
+                if payment == self.payment =>
+            {
+                Ok(())
+            }
+            Status::Complete { .. } | Status::Refunding { .. } | Status::Refunded { .. } => {
+                self.give_back().await
+            }
+            Status::Created | Status::Cancelled | Status::Expired => {
+                match self.take_units(&terms).await? {
+                    Units::Sold => self.reinstate().await,
+                    Units::Gone(_) => self.give_back().await,
+                }
+            }
+        }
+    }
+
+    async fn complete(&self, terms: &OrderPlaced) -> Result<(), TaskError> {
+        self.order(OrderCommand::Complete { payment: self.payment }, "complete").await?;
+        self.sell_paid(terms).await
+    }
+
+    async fn reinstate(&self) -> Result<(), TaskError> {
+        self.order(OrderCommand::Reinstate { payment: self.payment }, "reinstate").await
+    }
+
+    /// Sells the units of an order that is paid and has kept them all along.
+    async fn sell_paid(&self, terms: &OrderPlaced) -> Result<(), TaskError> {
+        match self.take_units(terms).await? {
+            Units::Sold => Ok(()),
+            Units::Gone(why) => {
+                tracing::error!(order.id = %self.order_id(), "a paid order has lost its units");
+                Err(TaskError::permanent(why))
+            }
+        }
+    }
+
+    /// Reserves the units unless the order has them, and sells them.
+    async fn take_units(&self, terms: &OrderPlaced) -> Result<Units, TaskError> {
+        for _ in 0..SELL_ATTEMPTS_MAX {
+            let ticket = self.log.load::<Ticket>(&terms.ticket).await?;
+            let listing = ticket.state.listing();
+            if listing.is_none_or(|listing| !listing.holds.contains_key(&self.order_id())) {
+                // Each time anew that the units are found free, so the step names the occasion.
+                let revision = ticket.revision.map_or_else(String::new, |it| it.to_string());
+                let cause = self.cause(&format!("reserve-again@{revision}"));
+                let reserve = TicketCommand::Reserve {
+                    order: self.order_id(),
+                    buyer: terms.buyer,
+                    quantity: terms.quantity,
+                    expires_at: later(self.clock.now(), self.hold),
+                };
+                let reserved = self.log.execute::<Ticket>(&terms.ticket, reserve, &cause).await;
+                if let Err(why) = decided(reserved)? {
+                    return Ok(Units::Gone(why));
+                }
+            }
+            let cause = self.cause("sell");
+            let sell = TicketCommand::Sell { order: self.order_id() };
+            let sold = self.log.execute::<Ticket>(&terms.ticket, sell, &cause).await;
+            if decided(sold)?.is_ok() {
+                return Ok(Units::Sold);
+            }
+        }
+        Err(TaskError::Later { reason: "the units are being released", within: ORDER_WAIT_MAX })
+    }
+
+    /// Has the payment give the money back, all of it.
+    async fn give_back(&self) -> Result<(), TaskError> {
+        let refund = self.refund_id();
+        let provider_key = refund.to_string();
+        match self.refunds.get(&refund).map(|refund| refund.state) {
+            Some(RefundState::Succeeded) => return Ok(()),
+            // What could not be given back before may be now.
+            Some(RefundState::Initiated | RefundState::Failed) => {}
+            None => {
+                tracing::warn!(
+                    payment.id = %self.payment, order.id = %self.order_id(),
+                    "money came for an order that cannot have it; it is given back",
+                );
+                let (amount, provider_key) = (self.intent.amount, provider_key.clone());
+                let command = PaymentCommand::Refund { refund, amount, provider_key };
+                self.payment(command, "refund").await?;
+            }
+        }
+        match self.gateway.refund(self.provider_ref, &provider_key).await {
+            Ok(provider_ref) => {
+                let result = RefundResult::Succeeded { provider_ref };
+                self.payment(PaymentCommand::RecordRefund { refund, result }, "refunded").await
+            }
+            Err(GatewayError::Refused { code, reason }) => {
+                let result = RefundResult::Failed { code: code.clone() };
+                let record = PaymentCommand::RecordRefund { refund, result };
+                self.payment(record, "refund-failed").await?;
+                Err(TaskError::permanent(GatewayError::Refused { code, reason }))
+            }
+            Err(
+                error @ (GatewayError::Unavailable { .. } | GatewayError::Misconfigured { .. }),
+            ) => Err(TaskError::transient(error)),
+        }
+    }
+
+    /// A refusal means that the order has changed since it was read: look at it anew.
+    async fn order(&self, command: OrderCommand, step: &str) -> Result<(), TaskError> {
+        let executed =
+            self.log.execute::<Order>(&self.order_id(), command, &self.cause(step)).await;
+        match decided(executed)? {
+            Ok(_) => Ok(()),
+            Err(_) => Err(TaskError::Later {
+                reason: "the order has changed meanwhile",
+                within: ORDER_WAIT_MAX,
+            }),
+        }
+    }
+
+    async fn payment(&self, command: PaymentCommand, step: &str) -> Result<(), TaskError> {
+        let executed = self.log.execute::<Payment>(&self.payment, command, &self.cause(step)).await;
+        decided(executed)?.map(|_| ()).map_err(TaskError::permanent)
+    }
+
+    fn order_id(&self) -> OrderId {
+        self.intent.order
+    }
+
+    /// The same for every attempt, so that all of them are one refund.
+    fn refund_id(&self) -> RefundId {
+        RefundId(Uuid::new_v5(&self.payment.0, b"order-gone"))
+    }
+
+    fn cause(&self, step: &str) -> Cause {
+        self.origin.cause(PaymentProcess::NAME, step, self.clock.now())
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole flows on real parts: a log, a Postgres, the sandbox behind the real gateway.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails on the spot")]
+
+mod expiry;
+mod late_money;
+mod paying;
+mod placement;
+mod trouble;
+mod world;
