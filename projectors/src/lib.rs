@@ -1,1 +1,84 @@
-//! Events in, SQL out: the read models
+//! Events in, SQL out: the read models.
+//!
+//! The map:
+//! - [`Projection`]: what a read model is: a name, a version, tables, and what events do to them.
+//! - `tickets`, `orders`: one read model each, with its tables beside it in `.sql`.
+//! - `projector`: the follower that applies a projection, each event once.
+//! - `schema`: tables of every version in a schema of its own, and which version readers see.
+//!
+//! Readers use the views `read.<name>` and `read.checkpoint`; each commit that they can see is
+//! announced on the channel `projection`.
+
+mod orders;
+mod projection;
+mod projector;
+mod schema;
+mod status;
+mod stream;
+mod tickets;
+
+use std::panic;
+
+use eventlog::{EventLog, FollowError};
+use futures::future::BoxFuture;
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use projection::Projection;
+pub use status::{Status, status};
+
+/// Every projection, one line each.
+const PROJECTIONS: &[Registered] =
+    &[Registered::of::<tickets::Tickets>(), Registered::of::<orders::Orders>()];
+
+/// A projection as the rest of the crate handles it, whatever its type.
+struct Registered {
+    name: &'static str,
+    version: u32,
+    tables: &'static str,
+    run: fn(EventLog, PgPool, CancellationToken) -> BoxFuture<'static, Result<(), FollowError>>,
+}
+
+impl Registered {
+    const fn of<P: Projection>() -> Self {
+        Self { name: P::NAME, version: P::VERSION, tables: P::TABLES, run: projector::run::<P> }
+    }
+}
+
+/// Creates the tables of every projection and the views over them; safe when several processes do
+/// so at once, and again at every start.
+///
+/// # Errors
+/// Of the database.
+pub async fn install(pool: &PgPool) -> sqlx::Result<()> {
+    eventlog::checkpoint::install(pool).await?;
+    schema::install(pool, PROJECTIONS).await
+}
+
+/// Runs all projections until `shutdown`. Outages of the log and of Postgres are waited out.
+///
+/// # Errors
+/// The first projection that met an event it cannot apply; the others stop too, between two
+/// batches as far as anybody can see.
+pub async fn run(
+    log: EventLog,
+    pool: PgPool,
+    shutdown: CancellationToken,
+) -> Result<(), FollowError> {
+    let mut running = JoinSet::new();
+    for projection in PROJECTIONS {
+        running.spawn((projection.run)(log.clone(), pool.clone(), shutdown.clone()));
+    }
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(outcome) => outcome?,
+            Err(error) => match error.try_into_panic() {
+                Ok(payload) => panic::resume_unwind(payload),
+                // Nobody but this function could have cancelled it, and it does not.
+                Err(_cancelled) => {}
+            },
+        }
+    }
+    Ok(())
+}

@@ -1,1 +1,29 @@
-//! SQL in, GraphQL and REST GETs out: the read side
+//! SQL in, GraphQL and REST GETs out: the read side. It cannot append to the log, and its
+//! connections to Postgres cannot write.
+//!
+//! The map:
+//! - [`State`], [`router`]: what a server of this needs.
+//! - `freshness`: how far the read models have come, so that a session reads its own writes.
+//! - `database`, `read_model`: the SQL, one file for each read model.
+//! - `page`: keyset paging, the same for REST and GraphQL.
+//! - `rest`, `graphql`: the two ways to ask; `explorer`: a page to try the second.
+
+mod database;
+mod explorer;
+mod freshness;
+mod graphql;
+mod page;
+mod read_model;
+mod ready;
+mod rest;
+mod state;
+
+use axum::Router;
+
+pub use graphql::schema_sdl;
+pub use state::State;
+
+/// The routes of the read side.
+pub fn router(state: State) -> Router {
+    rest::routes().merge(graphql::routes()).with_state(state).merge(explorer::routes())
+}

@@ -1,0 +1,210 @@
+//! Every order that was ever placed, with how far it is.
+
+use std::collections::HashMap;
+
+use domain::id::{OrderId, PaymentId};
+use domain::order::{OrderEvent, OrderPlaced};
+use domain::{DomainEvent, Order, Position, Recorded, Timestamp};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::projection::Projection;
+use crate::stream::{id_of, position_columns, revision_column};
+
+pub(crate) struct Orders;
+
+impl Projection for Orders {
+    const NAME: &'static str = "orders";
+    const VERSION: u32 = 1;
+    const TABLES: &'static str = include_str!("orders.sql");
+
+    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+        let mut changes: HashMap<OrderId, Change<'_>> = HashMap::new();
+        for record in events {
+            match &record.event {
+                DomainEvent::Order(event) => {
+                    changes.entry(id_of::<Order, _>(record)?).or_default().take(event, record)?;
+                }
+                DomainEvent::Account(_)
+                | DomainEvent::EmailClaim(_)
+                | DomainEvent::Ticket(_)
+                | DomainEvent::Payment(_) => {}
+            }
+        }
+        let (placed, changed): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, change)| change.placed.is_some());
+        insert(db, placed).await?;
+        update(db, changed).await
+    }
+}
+
+/// What a batch changes in one order.
+#[derive(Default)]
+struct Change<'a> {
+    /// Present when the order is placed by this batch, so that its row is yet to be made.
+    placed: Option<(&'a OrderPlaced, Timestamp, Position)>,
+    status: &'static str,
+    payment: Payment,
+    version: i64,
+}
+
+/// What becomes of the order's payment.
+#[derive(Clone, Copy, Default)]
+enum Payment {
+    #[default]
+    Unchanged,
+    Now(Option<PaymentId>),
+}
+
+impl<'a> Change<'a> {
+    fn take(&mut self, event: &'a OrderEvent, record: &Recorded<DomainEvent>) -> sqlx::Result<()> {
+        self.version = revision_column(record.revision)?;
+        match event {
+            OrderEvent::OrderPlaced(terms) => {
+                self.placed = Some((terms, record.metadata.occurred_at, record.position));
+                self.set("created", None);
+            }
+            OrderEvent::OrderPaymentStarted(started) => {
+                self.set("awaiting_payment", Some(started.payment));
+            }
+            OrderEvent::OrderPaymentFailed(_) => self.set("created", None),
+            OrderEvent::OrderCompleted(completed) => self.set("complete", Some(completed.payment)),
+            OrderEvent::OrderReinstated(back) => self.set("complete", Some(back.payment)),
+            OrderEvent::OrderCancelled(_) => self.set("cancelled", None),
+            OrderEvent::OrderExpired(_) => self.set("expired", None),
+            OrderEvent::OrderRefundRequested(asked) => self.set("refunding", Some(asked.payment)),
+            OrderEvent::OrderRefunded(_) => self.status = "refunded",
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, status: &'static str, payment: Option<PaymentId>) {
+        self.status = status;
+        self.payment = Payment::Now(payment);
+    }
+}
+
+// === Rows out of changes, a column an array ===
+
+/// What every change has, placed or not.
+#[derive(Default)]
+struct Columns {
+    id: Vec<Uuid>,
+    status: Vec<&'static str>,
+    payment: Vec<Option<Uuid>>,
+    keeps_payment: Vec<bool>,
+    version: Vec<i64>,
+}
+
+impl Columns {
+    fn push(&mut self, order: OrderId, change: &Change<'_>) {
+        let (payment, keeps_payment) = match change.payment {
+            Payment::Unchanged => (None, true),
+            Payment::Now(payment) => (payment.map(|payment| payment.0), false),
+        };
+        self.id.push(order.0);
+        self.status.push(change.status);
+        self.payment.push(payment);
+        self.keeps_payment.push(keeps_payment);
+        self.version.push(change.version);
+    }
+}
+
+/// The terms, which never change.
+#[derive(Default)]
+struct TermsColumns {
+    ticket: Vec<Uuid>,
+    buyer: Vec<Uuid>,
+    title: Vec<String>,
+    quantity: Vec<i64>,
+    unit_price_minor: Vec<i64>,
+    total_minor: Vec<i64>,
+    currency: Vec<String>,
+    expires_at: Vec<Timestamp>,
+    placed_at: Vec<Timestamp>,
+    placed_commit: Vec<i64>,
+    placed_prepare: Vec<i64>,
+}
+
+impl TermsColumns {
+    fn push(&mut self, terms: &OrderPlaced, at: Timestamp, position: Position) -> sqlx::Result<()> {
+        let (commit, prepare) = position_columns(position)?;
+        self.ticket.push(terms.ticket.0);
+        self.buyer.push(terms.buyer.0);
+        self.title.push(terms.title.to_string());
+        self.quantity.push(terms.quantity.get().into());
+        self.unit_price_minor.push(terms.unit_price.minor);
+        self.total_minor.push(terms.total.minor);
+        self.currency.push(terms.total.currency.code());
+        self.expires_at.push(terms.expires_at);
+        self.placed_at.push(at);
+        self.placed_commit.push(commit);
+        self.placed_prepare.push(prepare);
+        Ok(())
+    }
+}
+
+async fn insert(db: &mut PgConnection, placed: Vec<(OrderId, Change<'_>)>) -> sqlx::Result<()> {
+    if placed.is_empty() {
+        return Ok(());
+    }
+    let (mut columns, mut terms_columns) = (Columns::default(), TermsColumns::default());
+    for (order, change) in placed {
+        let Some((terms, at, position)) = change.placed else { continue };
+        columns.push(order, &change);
+        terms_columns.push(terms, at, position)?;
+    }
+    sqlx::query(
+        "INSERT INTO orders (id, status, payment, version, ticket, buyer, title, quantity, \
+             unit_price_minor, total_minor, currency, expires_at, placed_at, placed_commit, \
+             placed_prepare) \
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], \
+             $6::uuid[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], \
+             $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[])",
+    )
+    .bind(columns.id)
+    .bind(columns.status)
+    .bind(columns.payment)
+    .bind(columns.version)
+    .bind(terms_columns.ticket)
+    .bind(terms_columns.buyer)
+    .bind(terms_columns.title)
+    .bind(terms_columns.quantity)
+    .bind(terms_columns.unit_price_minor)
+    .bind(terms_columns.total_minor)
+    .bind(terms_columns.currency)
+    .bind(terms_columns.expires_at)
+    .bind(terms_columns.placed_at)
+    .bind(terms_columns.placed_commit)
+    .bind(terms_columns.placed_prepare)
+    .execute(db)
+    .await
+    .map(|_| ())
+}
+
+async fn update(db: &mut PgConnection, changed: Vec<(OrderId, Change<'_>)>) -> sqlx::Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    for (order, change) in &changed {
+        columns.push(*order, change);
+    }
+    sqlx::query(
+        "UPDATE orders SET \
+             status = new.status, \
+             payment = CASE WHEN new.keeps_payment THEN orders.payment ELSE new.payment END, \
+             version = new.version \
+         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bool[], $5::bigint[]) \
+             AS new (id, status, payment, keeps_payment, version) \
+         WHERE orders.id = new.id",
+    )
+    .bind(columns.id)
+    .bind(columns.status)
+    .bind(columns.payment)
+    .bind(columns.keeps_payment)
+    .bind(columns.version)
+    .execute(db)
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,188 @@
+use domain::event::{Actor, Metadata, Revision};
+use domain::id::{AccountId, CommandId, OrderId, TicketId};
+use domain::money::{Currency, Money};
+use domain::text::{Quantity, Title};
+use domain::ticket::{TicketEvent, TicketListed, TicketReserved};
+use local_services::testing::TestDatabase;
+use sqlx::PgConnection;
+use sqlx::postgres::PgListener;
+use uuid::Uuid;
+
+use super::*;
+use crate::tickets::Tickets;
+use crate::{PROJECTIONS, Registered, install};
+
+const TICKET: TicketId = TicketId(Uuid::from_u128(1));
+
+fn at(number: u64) -> Position {
+    Position { commit: number, prepare: number }
+}
+
+fn recorded(stream: &str, revision: u64, event: TicketEvent) -> Recorded<DomainEvent> {
+    let now = chrono::Utc::now();
+    Recorded {
+        event: DomainEvent::Ticket(event),
+        id: Uuid::now_v7(),
+        stream: stream.to_owned(),
+        revision: Revision(revision),
+        position: at(100 + revision),
+        metadata: Metadata {
+            correlation: Uuid::nil(),
+            causation: Uuid::nil(),
+            actor: Actor::Anonymous,
+            command: CommandId(Uuid::nil()),
+            fingerprint: None,
+            trace: None,
+            occurred_at: now,
+            build: "test".to_owned(),
+        },
+        at: now,
+    }
+}
+
+fn listed() -> TicketEvent {
+    TicketEvent::TicketListed(TicketListed {
+        seller: AccountId(Uuid::from_u128(2)),
+        title: Title::parse("Concert").unwrap(),
+        price: Money { minor: 2_000, currency: Currency::USD },
+        quantity: Quantity::new(10).unwrap(),
+        max_per_order: Quantity::new(10).unwrap(),
+    })
+}
+
+fn reserved(order: u128, units: u32) -> TicketEvent {
+    TicketEvent::TicketReserved(TicketReserved {
+        order: OrderId(Uuid::from_u128(order)),
+        buyer: AccountId(Uuid::from_u128(3)),
+        quantity: Quantity::new(units).unwrap(),
+        unit_price: Money { minor: 2_000, currency: Currency::USD },
+        expires_at: chrono::Utc::now(),
+    })
+}
+
+async fn connect(database: &TestDatabase) -> PgPool {
+    PgPool::connect(database.url()).await.unwrap()
+}
+
+async fn reserved_units(pool: &PgPool) -> i32 {
+    sqlx::query_scalar("SELECT reserved FROM read.tickets").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_two_replicas_that_take_the_same_events_one_stands_down() {
+    let database = TestDatabase::create().await;
+    let pool = connect(&database).await;
+    install(&pool).await.unwrap();
+    let stream = format!("ticket-{TICKET}");
+    let (mut one, mut two) =
+        (Projector::<Tickets>::new(pool.clone()), Projector::<Tickets>::new(pool.clone()));
+    let first = [recorded(&stream, 0, listed())];
+    for (revision, batch) in [(100, first), (101, [recorded(&stream, 1, reserved(7, 2))])] {
+        one.position().await.unwrap();
+        two.position().await.unwrap();
+        let (first, second) =
+            tokio::join!(one.take(&batch, at(revision)), two.take(&batch, at(revision)));
+        let outcomes = [first, second];
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        let stood_down =
+            |outcome: &&Result<(), TakeError>| matches!(outcome, Err(TakeError::StoodDown));
+        assert_eq!(outcomes.iter().filter(stood_down).count(), 1, "{outcomes:?}");
+    }
+    assert_eq!(reserved_units(&pool).await, 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_applied_leaves_nothing_behind() {
+    let database = TestDatabase::create().await;
+    let pool = connect(&database).await;
+    install(&pool).await.unwrap();
+    let mut projector = Projector::<Tickets>::new(pool.clone());
+    let batch = [
+        recorded(&format!("ticket-{TICKET}"), 0, listed()),
+        recorded("ticket-of-somebody-else", 0, listed()),
+    ];
+    let outcome = projector.take(&batch, at(100)).await;
+    assert!(matches!(outcome, Err(TakeError::Halt(_))), "{outcome:?}");
+    assert_eq!(projector.position().await.unwrap(), None);
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM read.tickets").fetch_one(&pool).await.unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out_and_a_fault_is_not() {
+    assert!(matches!(take_error(sqlx::Error::PoolTimedOut), TakeError::Transient(_)));
+    let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    assert!(matches!(take_error(sqlx::Error::Io(lost)), TakeError::Transient(_)));
+    assert!(matches!(take_error(sqlx::Error::RowNotFound), TakeError::Halt(_)));
+    assert!(passes("57P01") && passes("40001") && passes("53300"));
+    assert!(!passes("23505") && !passes("42703") && !passes(""));
+}
+
+#[tokio::test]
+async fn many_processes_may_install_at_once() {
+    let database = TestDatabase::create().await;
+    let pool = connect(&database).await;
+    let outcomes = futures::future::join_all((0..4).map(|_| install(&pool))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let names: Vec<String> =
+        crate::status(&pool).await.unwrap().into_iter().map(|status| status.name).collect();
+    assert_eq!(names, ["orders", "tickets"]);
+    assert_eq!(PROJECTIONS.len(), names.len());
+}
+
+// === Versions ===
+
+/// Counts events; the second version counts them twice, so that it can be told from the first.
+struct Tally<const VERSION: u32>;
+
+impl<const VERSION: u32> Projection for Tally<VERSION> {
+    const NAME: &'static str = "tally";
+    const VERSION: u32 = VERSION;
+    const TABLES: &'static str =
+        "CREATE TABLE tally (events integer NOT NULL); INSERT INTO tally VALUES (0)";
+
+    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+        sqlx::query("UPDATE tally SET events = events + $1")
+            .bind(i32::try_from(events.len()).unwrap() * i32::try_from(VERSION).unwrap())
+            .execute(db)
+            .await
+            .map(|_| ())
+    }
+}
+
+async fn tally(pool: &PgPool) -> i32 {
+    sqlx::query_scalar("SELECT events FROM read.tally").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn readers_see_a_new_version_once_it_has_come_as_far_as_the_old_one() {
+    let database = TestDatabase::create().await;
+    let pool = connect(&database).await;
+    install(&pool).await.unwrap();
+    schema::install(&pool, &[Registered::of::<Tally<1>>()]).await.unwrap();
+    let stream = format!("ticket-{TICKET}");
+    let events = [recorded(&stream, 0, listed()), recorded(&stream, 1, reserved(7, 1))];
+    let mut old = Projector::<Tally<1>>::new(pool.clone());
+    old.take(&events, at(2)).await.unwrap();
+    assert_eq!(tally(&pool).await, 2);
+
+    schema::install(&pool, &[Registered::of::<Tally<2>>()]).await.unwrap();
+    let mut new = Projector::<Tally<2>>::new(pool.clone());
+    let mut heard = PgListener::connect_with(&pool).await.unwrap();
+    heard.listen("projection").await.unwrap();
+    assert_eq!(new.position().await.unwrap(), None, "it is filled from the start");
+    new.take(&events[..1], at(1)).await.unwrap();
+    assert_eq!(tally(&pool).await, 2, "it has not caught up");
+    new.take(&events[1..], at(2)).await.unwrap();
+    assert_eq!(tally(&pool).await, 4);
+
+    // A replica of the old build goes on beside it, unseen and unheard.
+    old.take(&events[..1], at(3)).await.unwrap();
+    assert_eq!(tally(&pool).await, 4);
+    schema::install(&pool, &[Registered::of::<Tally<1>>()]).await.unwrap();
+    assert_eq!(tally(&pool).await, 4, "an old build that starts later changes nothing");
+    new.take(&events[..1], at(4)).await.unwrap();
+    assert_eq!(heard.recv().await.unwrap().payload(), "projector/tally 2-2");
+    assert_eq!(heard.recv().await.unwrap().payload(), "projector/tally 4-4");
+}

@@ -1,0 +1,282 @@
+//! Every ticket that was ever listed, with what is left of it.
+
+mod holds;
+
+use std::collections::HashMap;
+
+use domain::id::{AccountId, OrderId, TicketId};
+use domain::money::Money;
+use domain::ticket::{TicketEvent, TicketListed};
+use domain::{DomainEvent, Position, Recorded, Ticket, Timestamp};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use self::holds::{Hold, HoldKey, Holds};
+use crate::projection::Projection;
+use crate::stream::{id_of, position_columns, revision_column};
+
+pub(crate) struct Tickets;
+
+impl Projection for Tickets {
+    const NAME: &'static str = "tickets";
+    const VERSION: u32 = 1;
+    const TABLES: &'static str = include_str!("tickets.sql");
+
+    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+        let events = ticket_events(events)?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut holds = Holds::load(db, keys_to_load(&events)).await?;
+        let mut changes: HashMap<TicketId, Change> = HashMap::new();
+        for event in &events {
+            let change = changes.entry(event.ticket).or_default();
+            change.take(event, &mut holds)?;
+        }
+        // Before the tickets, which show the one order of a single unit.
+        holds.store(db).await?;
+        let (listed, changed): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, change)| change.listing.is_some());
+        insert(db, listed).await?;
+        update(db, changed).await
+    }
+}
+
+/// An event of a ticket, and what the tables need to know of its record.
+struct TicketRecord<'a> {
+    ticket: TicketId,
+    event: &'a TicketEvent,
+    record: &'a Recorded<DomainEvent>,
+}
+
+fn ticket_events(events: &[Recorded<DomainEvent>]) -> sqlx::Result<Vec<TicketRecord<'_>>> {
+    let mut ours = Vec::new();
+    for record in events {
+        match &record.event {
+            DomainEvent::Ticket(event) => {
+                ours.push(TicketRecord { ticket: id_of::<Ticket, _>(record)?, event, record });
+            }
+            DomainEvent::Account(_)
+            | DomainEvent::EmailClaim(_)
+            | DomainEvent::Order(_)
+            | DomainEvent::Payment(_) => {}
+        }
+    }
+    Ok(ours)
+}
+
+/// The holds that the events change but do not begin.
+fn keys_to_load(events: &[TicketRecord<'_>]) -> Vec<HoldKey> {
+    let key = |event: &TicketRecord<'_>, order: OrderId| (event.ticket, order);
+    let keys = events.iter().filter_map(|event| match event.event {
+        TicketEvent::TicketReleased(released) => Some(key(event, released.order)),
+        TicketEvent::TicketSold(sold) => Some(key(event, sold.order)),
+        TicketEvent::TicketReturned(returned) => Some(key(event, returned.order)),
+        TicketEvent::TicketListed(_)
+        | TicketEvent::TicketEdited(_)
+        | TicketEvent::TicketQuantityChanged(_)
+        | TicketEvent::TicketWithdrawn(_)
+        | TicketEvent::TicketReserved(_) => None,
+    });
+    keys.collect()
+}
+
+/// What a batch changes in one ticket.
+#[derive(Default)]
+struct Change {
+    /// Present when the ticket is listed by this batch, so that its row is yet to be made.
+    listing: Option<Listing>,
+    title: Option<String>,
+    price: Option<Money>,
+    quantity: Option<i64>,
+    withdrawn: bool,
+    /// Units more (or less) than before.
+    reserved: i64,
+    sold: i64,
+    version: i64,
+}
+
+/// What never changes in a ticket.
+struct Listing {
+    seller: AccountId,
+    max_per_order: i64,
+    at: Timestamp,
+    position: Position,
+}
+
+impl Change {
+    fn take(&mut self, event: &TicketRecord<'_>, holds: &mut Holds) -> sqlx::Result<()> {
+        self.version = revision_column(event.record.revision)?;
+        match event.event {
+            TicketEvent::TicketListed(listed) => self.list(listed, event.record),
+            TicketEvent::TicketEdited(edited) => {
+                self.title = Some(edited.title.to_string());
+                self.price = Some(edited.price);
+            }
+            TicketEvent::TicketQuantityChanged(changed) => {
+                self.quantity = Some(changed.quantity.get().into());
+            }
+            TicketEvent::TicketWithdrawn(_) => self.withdrawn = true,
+            TicketEvent::TicketReserved(reserved) => {
+                let units = reserved.quantity.get().into();
+                holds.put((event.ticket, reserved.order), Hold { units, sold: false });
+                self.reserved = self.reserved.saturating_add(units);
+            }
+            TicketEvent::TicketReleased(released) => {
+                if let Some(hold) = holds.take((event.ticket, released.order)) {
+                    self.give_back(hold, hold.units);
+                }
+            }
+            TicketEvent::TicketSold(sold) => {
+                let key = (event.ticket, sold.order);
+                if let Some(hold) = holds.take(key) {
+                    self.give_back(hold, hold.units);
+                    self.sold = self.sold.saturating_add(hold.units);
+                    holds.put(key, Hold { sold: true, ..hold });
+                }
+            }
+            TicketEvent::TicketReturned(returned) => {
+                let key = (event.ticket, returned.order);
+                if let Some(hold) = holds.take(key) {
+                    let units = hold.units.min(returned.quantity.get().into());
+                    self.give_back(hold, units);
+                    holds.put(key, Hold { units: hold.units.saturating_sub(units), ..hold });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, listed: &TicketListed, record: &Recorded<DomainEvent>) {
+        self.listing = Some(Listing {
+            seller: listed.seller,
+            max_per_order: listed.max_per_order.get().into(),
+            at: record.metadata.occurred_at,
+            position: record.position,
+        });
+        self.title = Some(listed.title.to_string());
+        self.price = Some(listed.price);
+        self.quantity = Some(listed.quantity.get().into());
+    }
+
+    fn give_back(&mut self, hold: Hold, units: i64) {
+        let count = if hold.sold { &mut self.sold } else { &mut self.reserved };
+        *count = count.saturating_sub(units);
+    }
+}
+
+// === Rows out of changes, a column an array ===
+
+/// What every change has, listed or not.
+#[derive(Default)]
+struct Columns {
+    id: Vec<Uuid>,
+    title: Vec<Option<String>>,
+    price_minor: Vec<Option<i64>>,
+    currency: Vec<Option<String>>,
+    quantity: Vec<Option<i64>>,
+    withdrawn: Vec<bool>,
+    reserved: Vec<i64>,
+    sold: Vec<i64>,
+    version: Vec<i64>,
+}
+
+impl Columns {
+    fn push(&mut self, ticket: TicketId, change: Change) {
+        self.id.push(ticket.0);
+        self.title.push(change.title);
+        self.price_minor.push(change.price.map(|price| price.minor));
+        self.currency.push(change.price.map(|price| price.currency.code()));
+        self.quantity.push(change.quantity);
+        self.withdrawn.push(change.withdrawn);
+        self.reserved.push(change.reserved);
+        self.sold.push(change.sold);
+        self.version.push(change.version);
+    }
+}
+
+async fn insert(db: &mut PgConnection, listed: Vec<(TicketId, Change)>) -> sqlx::Result<()> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    let (mut seller, mut max_per_order, mut at) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut commit, mut prepare) = (Vec::new(), Vec::new());
+    for (ticket, mut change) in listed {
+        let Some(listing) = change.listing.take() else { continue };
+        let position = position_columns(listing.position)?;
+        seller.push(listing.seller.0);
+        max_per_order.push(listing.max_per_order);
+        at.push(listing.at);
+        commit.push(position.0);
+        prepare.push(position.1);
+        columns.push(ticket, change);
+    }
+    sqlx::query(
+        "INSERT INTO tickets (id, title, price_minor, currency, quantity, withdrawn, reserved, \
+         sold, version, seller, max_per_order, listed_at, listed_commit, listed_prepare, order_id) \
+         SELECT new.*, CASE WHEN new.quantity = 1 THEN \
+             (SELECT order_id FROM holds WHERE holds.ticket = new.id LIMIT 1) END \
+         FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bool[], \
+             $7::bigint[], $8::bigint[], $9::bigint[], $10::uuid[], $11::bigint[], \
+             $12::timestamptz[], $13::bigint[], $14::bigint[]) \
+             AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, \
+             version, seller, max_per_order, listed_at, listed_commit, listed_prepare)",
+    )
+    .bind(columns.id)
+    .bind(columns.title)
+    .bind(columns.price_minor)
+    .bind(columns.currency)
+    .bind(columns.quantity)
+    .bind(columns.withdrawn)
+    .bind(columns.reserved)
+    .bind(columns.sold)
+    .bind(columns.version)
+    .bind(seller)
+    .bind(max_per_order)
+    .bind(at)
+    .bind(commit)
+    .bind(prepare)
+    .execute(db)
+    .await
+    .map(|_| ())
+}
+
+async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change)>) -> sqlx::Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut columns = Columns::default();
+    for (ticket, change) in changed {
+        columns.push(ticket, change);
+    }
+    sqlx::query(
+        "UPDATE tickets SET \
+             title = COALESCE(new.title, tickets.title), \
+             price_minor = COALESCE(new.price_minor, tickets.price_minor), \
+             currency = COALESCE(new.currency, tickets.currency), \
+             quantity = COALESCE(new.quantity, tickets.quantity), \
+             withdrawn = tickets.withdrawn OR new.withdrawn, \
+             reserved = tickets.reserved + new.reserved, \
+             sold = tickets.sold + new.sold, \
+             version = new.version, \
+             order_id = CASE WHEN COALESCE(new.quantity, tickets.quantity) = 1 THEN \
+                 (SELECT holds.order_id FROM holds WHERE holds.ticket = tickets.id LIMIT 1) END \
+         FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bool[], \
+             $7::bigint[], $8::bigint[], $9::bigint[]) \
+             AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, version) \
+         WHERE tickets.id = new.id",
+    )
+    .bind(columns.id)
+    .bind(columns.title)
+    .bind(columns.price_minor)
+    .bind(columns.currency)
+    .bind(columns.quantity)
+    .bind(columns.withdrawn)
+    .bind(columns.reserved)
+    .bind(columns.sold)
+    .bind(columns.version)
+    .execute(db)
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,151 @@
+//! The connections to Postgres, and what can go wrong with them.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgPoolOptions, PgRow};
+use sqlx::{Decode, Executor, PgPool, Postgres, Row, Type};
+use tokio::time::timeout;
+use web::ApiError;
+
+/// The most connections; one of them listens to the projections.
+const CONNECTIONS_MAX: u32 = 16;
+/// The longest that a read waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The longest that a read takes, the wait for a connection included.
+const READ_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// Reading is all that these connections can do, and a statement that nobody waits for any more
+/// ends: `statement_timeout` is [`READ_TIMEOUT`].
+const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = 2000";
+/// When to ask again while Postgres is away.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// The read models in Postgres. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pool: PgPool,
+}
+
+/// Why the read models could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// Postgres is away or overloaded, or nothing has been installed there yet: try again later.
+    #[error("the read models are unavailable")]
+    Unavailable(#[source] Arc<sqlx::Error>),
+    #[error("the read models cannot be read")]
+    Broken(#[source] Arc<sqlx::Error>),
+}
+
+impl Database {
+    /// Connections of our own to where `pool` connects, made as they are needed.
+    pub(crate) fn beside(pool: &PgPool) -> Self {
+        let options = (*pool.connect_options()).clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(SESSION)).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        Self { pool }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+/// Gives a read its time limit, and says in one word what went wrong with it.
+pub(crate) async fn read<T>(
+    reading: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, ReadError> {
+    let outcome = timeout(READ_TIMEOUT, reading).await;
+    outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(ReadError::from)
+}
+
+/// A column as what it stands for: what is stored is checked, never cast.
+pub(crate) fn column<'r, S, T>(row: &'r PgRow, name: &str) -> sqlx::Result<T>
+where
+    S: Decode<'r, Postgres> + Type<Postgres>,
+    T: TryFrom<S>,
+    T::Error: Error + Send + Sync + 'static,
+{
+    let stored: S = row.try_get(name)?;
+    T::try_from(stored)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: name.to_owned(), source: error.into() })
+}
+
+impl From<sqlx::Error> for ReadError {
+    fn from(error: sqlx::Error) -> Self {
+        let passes = if let sqlx::Error::Database(error) = &error {
+            error.code().is_some_and(|code| passes(&code))
+        } else {
+            matches!(
+                &error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::Protocol(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            )
+        };
+        let error = Arc::new(error);
+        if passes { Self::Unavailable(error) } else { Self::Broken(error) }
+    }
+}
+
+/// By SQLSTATE: connection, authorization, rolled back for others' sake, out of resources, lock
+/// not to be had, operator at work (time-outs too), system error; and the views not being there,
+/// as before the projectors' first start.
+fn passes(code: &str) -> bool {
+    const CLASSES: [&str; 7] = ["08", "28", "40", "53", "55", "57", "58"];
+    const NOT_INSTALLED: [&str; 2] = ["42P01", "3F000"];
+    code.get(..2).is_some_and(|class| CLASSES.contains(&class)) || NOT_INSTALLED.contains(&code)
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Unavailable(why) => {
+                tracing::warn!("a read was not answered: {why}");
+                Self::unavailable(RETRY_AFTER_SECONDS)
+            }
+            ReadError::Broken(_) => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use local_services::testing::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_connections_can_neither_write_nor_keep_the_database_busy() {
+        let test_database = TestDatabase::create().await;
+        let pool = PgPool::connect(test_database.url()).await.unwrap();
+        let database = Database::beside(&pool);
+        let written = sqlx::query("CREATE TABLE mine ()").execute(database.pool()).await;
+        let code = written.unwrap_err().into_database_error().unwrap().code().unwrap().into_owned();
+        assert_eq!(code, "25006", "read-only");
+        let slow = read(sqlx::query("SELECT pg_sleep(60)").execute(database.pool())).await;
+        assert!(matches!(slow, Err(ReadError::Unavailable(_))), "{slow:?}");
+    }
+
+    #[test]
+    fn an_outage_is_told_from_a_fault() {
+        let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(matches!(sqlx::Error::Io(lost).into(), ReadError::Unavailable(_)));
+        assert!(matches!(sqlx::Error::PoolTimedOut.into(), ReadError::Unavailable(_)));
+        assert!(matches!(sqlx::Error::RowNotFound.into(), ReadError::Broken(_)));
+        assert!(passes("57014") && passes("42P01"));
+        assert!(!passes("42703") && !passes(""));
+    }
+}

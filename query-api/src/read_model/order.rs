@@ -1,0 +1,205 @@
+//! The orders, from the view `read.orders`. Whose order it is, is part of every question: nobody
+//! reads another person's.
+
+use domain::Timestamp;
+use domain::id::{AccountId, OrderId, PaymentId, TicketId};
+use domain::money::{Currency, Money};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+use web::wire;
+
+use crate::database::{Database, ReadError, column, read};
+use crate::page::{Cursor, Items, Page};
+
+/// The most orders shown with a ticket: one's newest ones.
+const OF_TICKET_MAX: i64 = 20;
+
+/// An order as it was when it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) ticket: TicketId,
+    pub(crate) buyer: AccountId,
+    /// The ticket's, when the order was placed.
+    pub(crate) title: String,
+    pub(crate) quantity: u32,
+    pub(crate) unit_price: Money,
+    pub(crate) total: Money,
+    pub(crate) status: OrderStatus,
+    pub(crate) payment: Option<PaymentId>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) version: u64,
+    pub(crate) placed_at: Timestamp,
+    pub(crate) cursor: Cursor,
+}
+
+/// How far an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+pub(crate) enum OrderStatus {
+    /// Reserved, to be paid before it expires.
+    Created,
+    /// A payment is under way.
+    AwaitingPayment,
+    Complete,
+    Cancelled,
+    Expired,
+    Refunding,
+    Refunded,
+}
+
+impl OrderStatus {
+    const ALL: [Self; 7] = [
+        Self::Created,
+        Self::AwaitingPayment,
+        Self::Complete,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Refunding,
+        Self::Refunded,
+    ];
+
+    /// The word for it in the tables and in REST.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Refunding => "refunding",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+/// A status that this program does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is no status of an order")]
+pub(crate) struct UnknownStatus(String);
+
+impl TryFrom<String> for OrderStatus {
+    type Error = UnknownStatus;
+
+    fn try_from(word: String) -> Result<Self, UnknownStatus> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        known.ok_or(UnknownStatus(word))
+    }
+}
+
+/// By name and not `*`: a prepared statement outlives a change of the view only if its columns
+/// stay the same.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT o.id, o.ticket, o.buyer, o.title, o.quantity, o.unit_price_minor, \
+             o.total_minor, o.currency, o.status, o.payment, o.expires_at, o.version, o.placed_at, \
+             o.placed_commit, o.placed_prepare ",
+            $rest
+        )
+    };
+}
+
+impl Database {
+    /// A buyer's orders, newest first.
+    pub(crate) async fn orders_of(
+        &self,
+        buyer: AccountId,
+        page: &Page,
+    ) -> Result<Items<Order>, ReadError> {
+        let after = page.after();
+        let rows = sqlx::query_as(select!(
+            "FROM read.orders AS o WHERE o.buyer = $1 \
+             AND (o.placed_commit, o.placed_prepare) < ($2, $3) \
+             ORDER BY o.placed_commit DESC, o.placed_prepare DESC LIMIT $4"
+        ))
+        .bind(buyer.0)
+        .bind(after.commit)
+        .bind(after.prepare)
+        .bind(page.rows_to_read())
+        .fetch_all(self.pool());
+        Ok(page.cut(read(rows).await?))
+    }
+
+    /// Those of the orders that there are and that are the buyer's, in no order.
+    pub(crate) async fn orders(
+        &self,
+        buyer: AccountId,
+        ids: &[OrderId],
+    ) -> Result<Vec<Order>, ReadError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows =
+            sqlx::query_as(select!("FROM read.orders AS o WHERE o.id = ANY($1) AND o.buyer = $2"))
+                .bind(ids)
+                .bind(buyer.0)
+                .fetch_all(self.pool());
+        read(rows).await
+    }
+
+    /// A buyer's newest orders of each of the tickets, newest first.
+    pub(crate) async fn orders_of_tickets(
+        &self,
+        buyer: AccountId,
+        tickets: &[TicketId],
+    ) -> Result<Vec<Order>, ReadError> {
+        let tickets: Vec<Uuid> = tickets.iter().map(|ticket| ticket.0).collect();
+        let rows = sqlx::query_as(select!(
+            "FROM UNNEST($1::uuid[]) AS wanted (ticket) CROSS JOIN LATERAL ( \
+                 SELECT * FROM read.orders WHERE orders.ticket = wanted.ticket AND buyer = $2 \
+                 ORDER BY placed_commit DESC, placed_prepare DESC LIMIT $3 \
+             ) AS o ORDER BY o.placed_commit DESC, o.placed_prepare DESC"
+        ))
+        .bind(tickets)
+        .bind(buyer.0)
+        .bind(OF_TICKET_MAX)
+        .fetch_all(self.pool());
+        read(rows).await
+    }
+}
+
+impl FromRow<'_, PgRow> for Order {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let currency = column::<String, Currency>(row, "currency")?;
+        let money =
+            |name: &str| Ok::<_, sqlx::Error>(Money { minor: row.try_get(name)?, currency });
+        Ok(Self {
+            id: OrderId(row.try_get("id")?),
+            ticket: TicketId(row.try_get("ticket")?),
+            buyer: AccountId(row.try_get("buyer")?),
+            title: row.try_get("title")?,
+            quantity: column::<i32, u32>(row, "quantity")?,
+            unit_price: money("unit_price_minor")?,
+            total: money("total_minor")?,
+            status: column::<String, OrderStatus>(row, "status")?,
+            payment: row.try_get::<Option<Uuid>, _>("payment")?.map(PaymentId),
+            expires_at: row.try_get("expires_at")?,
+            version: column::<i64, u64>(row, "version")?,
+            placed_at: row.try_get("placed_at")?,
+            cursor: Cursor {
+                commit: row.try_get("placed_commit")?,
+                prepare: row.try_get("placed_prepare")?,
+            },
+        })
+    }
+}
+
+impl From<Order> for wire::Order {
+    fn from(order: Order) -> Self {
+        Self {
+            id: order.id,
+            status: order.status.as_str().to_owned(),
+            expires_at: order.expires_at,
+            ticket: wire::OrderedTicket {
+                id: order.ticket,
+                title: order.title,
+                price: wire::Price(order.unit_price),
+                currency: order.unit_price.currency.code(),
+            },
+            quantity: order.quantity,
+            total: wire::Price(order.total),
+            currency: order.total.currency.code(),
+            user_id: order.buyer,
+            version: order.version,
+        }
+    }
+}

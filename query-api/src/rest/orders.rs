@@ -1,0 +1,40 @@
+//! `GET /api/orders` and `GET /api/orders/{id}`: one's own only. Another person's order is not
+//! found, which tells nothing of it.
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::response::IntoResponse;
+use domain::id::OrderId;
+use web::{ApiError, PathId, ReadPosition, SignedIn, wire};
+
+use super::headers::{NextPage, etag};
+use crate::State;
+use crate::freshness::ReadModel;
+use crate::page::Page;
+
+/// The orders of whoever is signed in, newest first.
+pub(super) async fn list(
+    Shared(state): Shared<State>,
+    SignedIn(session): SignedIn,
+    ReadPosition(wanted): ReadPosition,
+    page: Page,
+) -> Result<impl IntoResponse, ApiError> {
+    let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
+    let found = state.database.orders_of(session.account, &page).await?;
+    let last = found.items.last().map(|order| order.cursor);
+    let next = NextPage::new("/api/orders", &page, found.more, last);
+    let orders: Vec<wire::Order> = found.items.into_iter().map(wire::Order::from).collect();
+    Ok((seen, next, Json(orders)))
+}
+
+pub(super) async fn one(
+    Shared(state): Shared<State>,
+    SignedIn(session): SignedIn,
+    ReadPosition(wanted): ReadPosition,
+    PathId(id): PathId<OrderId>,
+) -> Result<impl IntoResponse, ApiError> {
+    let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
+    let order = state.database.orders(session.account, &[id]).await?.pop();
+    let order = order.ok_or_else(|| ApiError::not_found("Order not found"))?;
+    Ok((seen, etag(order.version), Json(wire::Order::from(order))))
+}

@@ -1,0 +1,115 @@
+use domain::id::TicketId;
+use domain::ticket::TicketCommand;
+use serde_json::{Value, json};
+
+use crate::support::{Shop, ids, somebody};
+
+#[tokio::test]
+async fn the_list_pages_through_everything_on_sale_newest_first() {
+    let shop = Shop::open().await;
+    let seller = somebody();
+    let mut listed = Vec::new();
+    for number in 0..45 {
+        listed.push(shop.list(seller, &format!("Concert {number}"), 1).await.ticket);
+    }
+    // Neither sold out nor withdrawn tickets are on sale.
+    shop.order(somebody(), listed[7]).await;
+    let withdraw = TicketCommand::Withdraw { by: seller, reason: "rain".to_owned() };
+    shop.change(listed[8], withdraw).await;
+    shop.caught_up().await;
+    let on_sale = |ticket: &&TicketId| ![listed[7], listed[8]].contains(ticket);
+    let expected: Vec<String> =
+        listed.iter().rev().filter(on_sale).map(TicketId::to_string).collect();
+
+    let visitor = shop.site.nobody();
+    assert_eq!(ids(&visitor.get_all("/api/tickets").await), expected);
+    assert_eq!(ids(&visitor.get_all("/api/tickets?limit=7").await), expected);
+    assert_eq!(ids(&visitor.get_all("/api/tickets?limit=43").await), expected);
+    let first = visitor.get_json("/api/tickets").await;
+    assert_eq!(first.as_array().unwrap().len(), 20);
+
+    // What is listed meanwhile moves nothing to another page.
+    let page = visitor.get("/api/tickets?limit=10").await;
+    let next = page.headers()["link"].to_str().unwrap().to_owned();
+    let next = next.split_once('>').unwrap().0.trim_start_matches('<').to_owned();
+    shop.list(seller, "Just now", 1).await;
+    shop.caught_up().await;
+    let second = visitor.get_json(&next).await;
+    assert_eq!(ids(second.as_array().unwrap()), expected[10..20]);
+}
+
+#[tokio::test]
+async fn a_ticket_is_shown_as_it_is_also_when_it_is_sold_out() {
+    let shop = Shop::open().await;
+    let (seller, buyer) = (somebody(), somebody());
+    let ticket = shop.list(seller, "Concert", 1).await.ticket;
+    let order = shop.order(buyer, ticket).await;
+    shop.caught_up().await;
+
+    let visitor = shop.site.nobody();
+    let response = visitor.get(&format!("/api/tickets/{ticket}")).await;
+    assert_eq!(response.headers()["etag"], "\"1\"");
+    let shown: Value = response.json().await.unwrap();
+    let expected = json!({
+        "id": ticket, "title": "Concert", "price": 19.99, "currency": "usd", "quantity": 1,
+        "available": 0, "userId": seller, "version": 1, "orderId": order,
+    });
+    assert_eq!(shown, expected);
+    for nothing in [somebody().to_string(), "nonsense".to_owned()] {
+        let response = visitor.get(&format!("/api/tickets/{nothing}")).await;
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+}
+
+#[tokio::test]
+async fn what_no_page_can_be_is_refused_by_name() {
+    let shop = Shop::open().await;
+    let visitor = shop.site.visitor(somebody());
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("after=nonsense", "after"),
+        ("after=18446744073709551615-1", "after"),
+    ] {
+        for list in ["tickets", "orders"] {
+            let response = visitor.get(&format!("/api/{list}?{query}")).await;
+            assert_eq!(response.status(), 400, "{query}");
+            let problem: Value = response.json().await.unwrap();
+            assert_eq!(problem["errors"][0]["field"], field, "{query}");
+        }
+    }
+    assert_eq!(visitor.get("/api/tickets?limit=1&limit=2").await.status(), 400);
+    assert_eq!(visitor.get_json("/api/tickets?limit=&after=&colour=red").await, json!([]));
+}
+
+#[tokio::test]
+async fn nobody_sees_the_orders_of_others() {
+    let shop = Shop::open().await;
+    let (buyer, other) = (somebody(), somebody());
+    let ticket = shop.list(somebody(), "Concert", 10).await.ticket;
+    let mut own = Vec::new();
+    for _ in 0..5 {
+        own.push(shop.order(buyer, ticket).await);
+        shop.order(other, ticket).await;
+    }
+    shop.caught_up().await;
+
+    let visitor = shop.site.visitor(buyer);
+    let expected: Vec<String> = own.iter().rev().map(ToString::to_string).collect();
+    assert_eq!(ids(&visitor.get_all("/api/orders?limit=2").await), expected);
+    let one = format!("/api/orders/{}", own[0]);
+    let response = visitor.get(&one).await;
+    assert_eq!(response.headers()["etag"], "\"0\"");
+    let order: Value = response.json().await.unwrap();
+    assert_eq!(order["status"], "created");
+    let agreed = json!({"id": ticket, "title": "As it was", "price": 19.99, "currency": "usd"});
+    assert_eq!(order["ticket"], agreed);
+
+    assert_eq!(shop.site.visitor(other).get(&one).await.status(), 404);
+    assert_eq!(shop.site.nobody().get(&one).await.status(), 401);
+    assert_eq!(shop.site.nobody().get("/api/orders").await.status(), 401);
+}
