@@ -1,2 +1,102 @@
-//! placeholder
-fn main() {}
+//! `ticketing`: one binary, a subcommand for each role, `up` for all of them at once.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to its user"
+)]
+#![allow(clippy::doc_markdown, reason = "what is written at a setting is what --help prints")]
+
+mod config;
+mod data_directory;
+mod demo;
+mod roles;
+mod secrets;
+mod shutdown;
+mod telemetry;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sell tickets: people list them, others reserve them for a limited time and pay.
+///
+/// Every change is an event in the log, and the log is the only truth; read models, payments and
+/// messages to the outside follow it. `ticketing up` runs everything on this machine.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    role: Role,
+    #[command(flatten)]
+    telemetry: telemetry::Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Run everything on this machine, with data in .ticketing/; Ctrl-C ends it.
+    Up(up::Settings),
+    /// Take commands over HTTP: sign up, list, order, pay.
+    CommandApi(roles::command_api::Settings),
+    /// Answer queries over HTTP: GraphQL and REST.
+    QueryApi(roles::query_api::Settings),
+    /// Build the read models in Postgres from the log.
+    #[command(subcommand)]
+    Projectors(roles::projectors::Command),
+    /// Act on events: expire reservations, take payments, mend what was left half done.
+    ProcessManagers(roles::process_managers::Settings),
+    /// Forward the public events to NATS JetStream.
+    Relay(roles::relay::Settings),
+    /// The embedded event log, for those without a KurrentDB cluster.
+    #[command(subcommand)]
+    Log(roles::log::Command),
+    /// A local double of Stripe, for trying things out without an account there.
+    StripeSandbox(roles::stripe_sandbox::Settings),
+    /// Let buyers compete for tickets of a running `ticketing up`, then check the books.
+    Demo(demo::Settings),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ticketing: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Two TLS providers are linked in; whoever comes first must find one chosen.
+    let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    telemetry::start(&cli.telemetry)?;
+    match cli.role {
+        Role::Up(settings) => up::run(settings).await?,
+        Role::CommandApi(settings) => roles::command_api::run(settings).await?,
+        Role::QueryApi(settings) => roles::query_api::run(settings).await?,
+        Role::Projectors(roles::projectors::Command::Run(settings)) => {
+            roles::projectors::run(settings).await?;
+        }
+        Role::ProcessManagers(settings) => roles::process_managers::run(settings).await?,
+        Role::Relay(settings) => roles::relay::run(settings).await?,
+        Role::Log(roles::log::Command::Serve(settings)) => roles::log::serve(settings).await?,
+        Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,
+        Role::Demo(settings) => return demo::run(settings).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,168 @@
+//! Settings that several roles share. Only this crate reads the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use eventlog::{EventLog, Vault};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::secrets::Secrets;
+
+/// What the events are stamped with.
+const BUILD: &str = concat!("ticketing ", env!("CARGO_PKG_VERSION"));
+/// A role has few queries at once; what waits longer than this is better told to come back.
+const POOL_CONNECTIONS_MAX: u32 = 16;
+const POOL_WAIT: Duration = Duration::from_secs(2);
+const MAKE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where the event log is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogAt {
+    /// The event log: kurrentdb://host:2113?tls=false, or several hosts of a cluster.
+    #[arg(long, env = "KURRENTDB_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) log_url: String,
+}
+
+impl LogAt {
+    pub(crate) fn open(&self) -> anyhow::Result<EventLog> {
+        open_log(&self.log_url)
+    }
+}
+
+/// Where Postgres is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DatabaseAt {
+    /// The Postgres database (15 or newer): postgres://user:password@host/name.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: String,
+}
+
+impl DatabaseAt {
+    pub(crate) fn open(&self) -> anyhow::Result<PgPool> {
+        open_database(&self.database_url)
+    }
+}
+
+/// What web roles need to know who is asking.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SecretsAt {
+    /// Signs session cookies: 32 bytes as 64 hex digits, such as `openssl rand -hex 32` prints.
+    #[arg(long, env = "TICKETING_SESSION_KEY", value_name = "HEX", hide_env_values = true)]
+    session_key: Option<String>,
+    /// Wraps the keys of personal data: 32 bytes as 64 hex digits. Lost, the data is lost.
+    #[arg(long, env = "TICKETING_VAULT_KEY", value_name = "HEX", hide_env_values = true)]
+    vault_key: Option<String>,
+    /// Where `ticketing up` keeps its data; its keys are used when none are given here.
+    #[arg(long, env = "TICKETING_DATA", default_value = ".ticketing", value_name = "DIRECTORY")]
+    data: PathBuf,
+}
+
+impl SecretsAt {
+    pub(crate) fn read(&self) -> anyhow::Result<Secrets> {
+        match (&self.session_key, &self.vault_key) {
+            (Some(session), Some(vault)) => Secrets::parse(session, vault),
+            (None, None) => Secrets::read(&self.data).with_context(|| {
+                format!(
+                    "no keys: set TICKETING_SESSION_KEY and TICKETING_VAULT_KEY (each from \
+                     `openssl rand -hex 32`), or run `ticketing up` once, which makes them in {}",
+                    self.data.display()
+                )
+            }),
+            (Some(_), None) => anyhow::bail!("TICKETING_VAULT_KEY is missing"),
+            (None, Some(_)) => anyhow::bail!("TICKETING_SESSION_KEY is missing"),
+        }
+    }
+}
+
+/// How long units are held for an order.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Reservation {
+    /// How many seconds an order holds its units before it must be paid.
+    #[arg(
+        long,
+        env = "TICKETING_RESERVATION_SECONDS",
+        default_value_t = 900,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    reservation_seconds: u64,
+}
+
+impl Reservation {
+    pub(crate) fn window(self) -> Duration {
+        Duration::from_secs(self.reservation_seconds)
+    }
+}
+
+/// Where a role tells how it is.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Metrics {
+    /// Serve metrics for Prometheus at this address.
+    #[arg(long, env = "TICKETING_METRICS", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+}
+
+impl Metrics {
+    pub(crate) fn serve(self) -> anyhow::Result<()> {
+        self.metrics.map_or(Ok(()), crate::telemetry::serve_metrics)
+    }
+}
+
+/// Makes tables, and waits for Postgres as long as it takes.
+pub(crate) async fn until_made(
+    what: &str,
+    shutdown: &CancellationToken,
+    make: impl AsyncFn() -> anyhow::Result<()>,
+) {
+    while let Err(error) = make().await {
+        tracing::warn!(error = format!("{error:#}"), "the tables of the {what} cannot be made yet");
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(MAKE_AGAIN) => {}
+        }
+    }
+}
+
+/// The log at a connection string; it is connected to on first use.
+pub(crate) fn open_log(url: &str) -> anyhow::Result<EventLog> {
+    let settings =
+        eventlog::Settings { connection_string: url.to_owned(), build: BUILD.to_owned() };
+    EventLog::new(settings).context("the address of the event log (--log-url, KURRENTDB_URL)")
+}
+
+/// A pool of connections to Postgres; it connects on first use, so that it may come up later.
+pub(crate) fn open_database(url: &str) -> anyhow::Result<PgPool> {
+    let options: PgConnectOptions =
+        url.parse().context("the address of Postgres (--database-url, DATABASE_URL)")?;
+    let options = options.application_name("ticketing");
+    Ok(PgPoolOptions::new()
+        .max_connections(POOL_CONNECTIONS_MAX)
+        .acquire_timeout(POOL_WAIT)
+        .connect_lazy_with(options))
+}
+
+/// What both HTTP sides need to know of people.
+pub(crate) fn open_web(
+    log: &EventLog,
+    vault: &Vault,
+    secrets: &Secrets,
+    secure_cookies: bool,
+) -> web::Web {
+    let accounts = command_api::LogAccounts { log: log.clone(), vault: vault.clone() };
+    web::Web::new(&secrets.session, Arc::new(accounts), secure_cookies)
+}
+
+/// # Errors
+/// When the address is taken, with what to do.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen at {address}; end what listens there or choose another --listen")
+    })
+}

@@ -1,0 +1,10 @@
+//! The roles, each runnable alone. Every one is told where the log and its other parts are; none
+//! knows or needs the others' processes.
+
+pub(crate) mod command_api;
+pub(crate) mod log;
+pub(crate) mod process_managers;
+pub(crate) mod projectors;
+pub(crate) mod query_api;
+pub(crate) mod relay;
+pub(crate) mod stripe_sandbox;

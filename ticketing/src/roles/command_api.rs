@@ -1,0 +1,83 @@
+//! `ticketing command-api`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use eventlog::{EventLog, Vault};
+
+use crate::config::{self, DatabaseAt, LogAt, Metrics, Reservation, SecretsAt};
+use crate::shutdown;
+
+#[derive(Args, Debug)]
+pub(crate) struct Settings {
+    /// The address to serve at.
+    #[arg(
+        long,
+        env = "TICKETING_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+    #[command(flatten)]
+    log: LogAt,
+    #[command(flatten)]
+    database: DatabaseAt,
+    #[command(flatten)]
+    secrets: SecretsAt,
+    #[command(flatten)]
+    reservation: Reservation,
+    /// Mark cookies Secure, as they must be wherever people come over https.
+    #[arg(long, env = "TICKETING_SECURE_COOKIES")]
+    secure_cookies: bool,
+    #[command(flatten)]
+    metrics: Metrics,
+}
+
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let listener = config::listen(settings.listen).await?;
+    settings.metrics.serve()?;
+    let log = settings.log.open()?;
+    let secrets = settings.secrets.read()?;
+    let vault = Vault::new(settings.database.open()?, &secrets.vault);
+    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies);
+    let router = router(log.clone(), vault.clone(), web, settings.reservation.window());
+    println!("command-api: http://{}", listener.local_addr()?);
+    // Only sign-up and sign-in need the vault, so the rest does not wait for Postgres.
+    let vault_made = async {
+        config::until_made("vault", &shutdown, async || Ok(vault.install().await?)).await;
+        std::future::pending::<()>().await;
+    };
+    let checks = vec![Arc::new(LogReady(log)) as Arc<dyn web::ReadyCheck>];
+    tokio::select! {
+        served = web::serve("command-api", listener, router, checks, shutdown.clone()) => served?,
+        () = vault_made => {}
+    }
+    Ok(())
+}
+
+/// The write side's routes.
+pub(crate) fn router(
+    log: EventLog,
+    vault: Vault,
+    web: web::Web,
+    reservation: Duration,
+) -> axum::Router {
+    command_api::router(command_api::State::new(log, vault, web, reservation))
+}
+
+/// Ready while the log answers: without it no command can be taken.
+pub(crate) struct LogReady(pub(crate) EventLog);
+
+#[async_trait::async_trait]
+impl web::ReadyCheck for LogReady {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.0.ready().await.map_err(|_| "the event log does not answer".to_owned())
+    }
+}

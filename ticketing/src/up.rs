@@ -1,0 +1,251 @@
+//! `ticketing up`: every part on this machine, in one process but for Postgres and NATS.
+
+mod backing;
+mod supervise;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use eventlog::Vault;
+use process_managers::stripe::StripeGateway;
+use process_managers::{Dependencies, Tuning};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Reservation};
+use crate::data_directory::{DataDirectory, Running};
+use crate::roles::command_api::{self, LogReady};
+use crate::secrets::Secrets;
+use crate::{shutdown, telemetry};
+use backing::Backing;
+
+/// How long everything together may take to answer after it has been started.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_POLL: Duration = Duration::from_millis(50);
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// The address to serve people at.
+    #[arg(
+        long,
+        env = "TICKETING_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+    /// The address to serve metrics at.
+    #[arg(
+        long,
+        env = "TICKETING_METRICS",
+        default_value = "127.0.0.1:9464",
+        value_name = "ADDRESS"
+    )]
+    metrics: SocketAddr,
+    /// Where everything is kept. Delete it to start anew.
+    #[arg(long, env = "TICKETING_DATA", default_value = ".ticketing", value_name = "DIRECTORY")]
+    pub(crate) data: PathBuf,
+    /// Use this event log instead of the embedded one: kurrentdb://host:2113?tls=false.
+    #[arg(long, env = "KURRENTDB_URL", value_name = "URL", hide_env_values = true)]
+    log_url: Option<String>,
+    /// Use this Postgres (15 or newer) instead of a private one.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Use this NATS (2.12 or newer, with JetStream) instead of a private one.
+    #[arg(long, env = "NATS_URL", value_name = "URL", hide_env_values = true)]
+    nats_url: Option<String>,
+    /// Take payments by this Stripe account instead of the sandbox.
+    #[arg(long, env = "STRIPE_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    stripe_secret_key: Option<String>,
+    /// Where Stripe is, if not at stripe.com.
+    #[arg(long, env = "STRIPE_API_BASE", value_name = "URL", requires = "stripe_secret_key")]
+    stripe_api_base: Option<String>,
+    #[command(flatten)]
+    reservation: Reservation,
+}
+
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let shutdown = shutdown::on_signal()?;
+    let directory = DataDirectory::claim(&settings.data)?;
+    let secrets = Secrets::read_or_create(directory.path())?;
+    // Before anything is started: a taken port is the likeliest trouble and the quickest to find.
+    let listener = config::listen(settings.listen).await?;
+    let address = listener.local_addr()?;
+    telemetry::serve_metrics(settings.metrics)?;
+
+    println!("ticketing {}, data in {}", env!("CARGO_PKG_VERSION"), directory.path().display());
+    let backing = tokio::select! {
+        backing = Backing::start(&settings, directory.path()) => backing?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    directory.announce(&Running {
+        pid: std::process::id(),
+        http: format!("http://{address}"),
+        log: backing.log_url.clone(),
+        database: backing.database_url.clone(),
+        nats: backing.nats_url.clone(),
+        stripe_sandbox: backing.sandbox_url.clone(),
+    })?;
+
+    make_tables(&backing, &secrets).await?;
+    let roles = start_roles(&settings, &secrets, &backing, listener, &shutdown)?;
+    let outcome = match wait_until_ready(address, &shutdown).await {
+        Ok(()) => {
+            print_roles(address, settings.metrics, started);
+            serve_until(&shutdown, roles, &backing).await
+        }
+        Err(error) => {
+            shutdown.cancel();
+            drain(roles).await;
+            Err(error)
+        }
+    };
+    backing.stop().await;
+    println!("ended; the data stays in {}", directory.path().display());
+    outcome
+}
+
+async fn make_tables(backing: &Backing, secrets: &Secrets) -> anyhow::Result<()> {
+    let pool = config::open_database(&backing.database_url)?;
+    let made = async {
+        Vault::new(pool.clone(), &secrets.vault).install().await?;
+        projectors::install(&pool).await?;
+        process_managers::install(&pool).await?;
+        anyhow::Ok(())
+    };
+    let made = made.await.context("cannot make the tables in Postgres");
+    pool.close().await;
+    made
+}
+
+type Roles = JoinSet<(&'static str, anyhow::Result<()>)>;
+
+/// The role without which there is nothing to serve.
+const HTTP: &str = "http";
+
+fn start_roles(
+    settings: &Settings,
+    secrets: &Secrets,
+    backing: &Backing,
+    listener: TcpListener,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Roles> {
+    let log = config::open_log(&backing.log_url)?;
+    let pool = config::open_database(&backing.database_url)?;
+    let vault = Vault::new(pool.clone(), &secrets.vault);
+    let gateway =
+        StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())
+            .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
+
+    let web = config::open_web(&log, &vault, secrets, false);
+    let query_state = query_api::State::new(&pool, web.clone(), shutdown.clone());
+    let checks = vec![
+        Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
+        query_state.ready_check(),
+    ];
+    let router =
+        command_api::router(log.clone(), vault.clone(), web, settings.reservation.window())
+            .merge(query_api::router(query_state));
+    let dependencies = Dependencies {
+        log: log.clone(),
+        pool: pool.clone(),
+        vault,
+        gateway: Arc::new(gateway),
+        tuning: Tuning::default(),
+    };
+    let nats = relay::Settings::at(backing.nats_url.clone());
+
+    let mut roles = JoinSet::new();
+    let end = shutdown.clone();
+    roles.spawn(async move {
+        (HTTP, web::serve("ticketing", listener, router, checks, end).await.map_err(Into::into))
+    });
+    let (end, followed, database) = (shutdown.clone(), log.clone(), pool.clone());
+    roles.spawn(async move {
+        ("projectors", projectors::run(followed, database, end).await.map_err(Into::into))
+    });
+    let end = shutdown.clone();
+    roles.spawn(async move {
+        let ended = process_managers::run(dependencies, end).await;
+        ("process-managers", ended.map_err(Into::into))
+    });
+    let end = shutdown.clone();
+    roles.spawn(
+        async move { ("relay", relay::run(log, pool, nats, end).await.map_err(Into::into)) },
+    );
+    Ok(roles)
+}
+
+async fn wait_until_ready(address: SocketAddr, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let client = reqwest::Client::new();
+    let url = format!("http://{address}/readyz");
+    let asked = async {
+        loop {
+            let answer = client.get(&url).timeout(Duration::from_secs(5)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(READY_POLL).await;
+        }
+    };
+    tokio::select! {
+        in_time = tokio::time::timeout(READY_WITHIN, asked) => in_time.map_err(|_| {
+            anyhow::anyhow!("not ready after {} s; the lines above say why", READY_WITHIN.as_secs())
+        }),
+        () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
+    println!("  command-api       http://{address}/api");
+    println!("  query-api         http://{address}/graphql");
+    println!("  projectors        tickets, orders");
+    println!("  process-managers  order placement, order expiry, payment");
+    println!("  relay             JetStream stream TICKETING");
+    println!("  metrics           http://{metrics}/metrics");
+    println!("ready after {:.1?}; Ctrl-C ends it", started.elapsed());
+}
+
+/// Until the end is asked for, or the part that serves people has ended by itself. A follower that
+/// halts is reported and left: selling goes on without it.
+async fn serve_until(
+    shutdown: &CancellationToken,
+    mut roles: Roles,
+    backing: &Backing,
+) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            reason = backing.log_ended() => {
+                outcome = Err(reason.context("the event log ended"));
+                break;
+            }
+            Some(ended) = roles.join_next() => {
+                let (role, ended) = ended.context("a role panicked")?;
+                let Err(error) = ended else { continue };
+                tracing::error!(role, error = format!("{error:#}"), "a role has halted");
+                if role == HTTP {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+    }
+    shutdown.cancel();
+    drain(roles).await;
+    outcome
+}
+
+async fn drain(mut roles: Roles) {
+    while let Some(ended) = roles.join_next().await {
+        if let Ok((role, Err(error))) = ended {
+            tracing::warn!(role, error = format!("{error:#}"), "a role ended badly");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Who may import whom, and which library is entered only through which crate. The same tables are
+//! explained in docs/ARCHITECTURE.md; `deny.toml` keeps the doors through transitive dependencies.
+
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The whole import table; `ticketing` wires everything together and may import all.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("embedded-log", &[]),
+    ("stripe-sandbox", &[]),
+    ("local-services", &[]),
+    ("eventlog", &["domain"]),
+    ("web", &["domain"]),
+    ("command-api", &["web", "eventlog", "domain"]),
+    ("process-managers", &["eventlog", "domain"]),
+    ("projectors", &["eventlog", "domain"]),
+    ("relay", &["eventlog", "domain"]),
+    // No eventlog: the query side cannot append.
+    ("query-api", &["web", "domain"]),
+];
+
+/// A library and the crates that may use it. `ticketing` opens the pool of connections and hands
+/// it on, so it is named where that needs the library.
+const DOORS: &[(&str, &[&str])] = &[
+    ("kurrentdb", &["eventlog"]),
+    ("tonic", &["embedded-log"]),
+    ("fjall", &["embedded-log"]),
+    ("async-nats", &["relay"]),
+    ("async-graphql", &["query-api"]),
+    ("async-graphql-axum", &["query-api"]),
+    ("async-stripe", &["process-managers"]),
+    ("async-stripe-core", &["process-managers"]),
+    (
+        "sqlx",
+        &[
+            "eventlog",
+            "projectors",
+            "process-managers",
+            "query-api",
+            "relay",
+            "local-services",
+            "ticketing",
+        ],
+    ),
+];
+
+struct Package {
+    /// Name of the dependency, and whether only tests use it.
+    dependencies: Vec<(String, bool)>,
+}
+
+fn workspace() -> BTreeMap<String, Package> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            let dependencies = dependencies
+                .map(|it| (it["name"].as_str().unwrap().to_owned(), it["kind"] == "dev"))
+                .collect();
+            (package["name"].as_str().unwrap().to_owned(), Package { dependencies })
+        })
+        .collect()
+}
+
+#[test]
+fn crates_import_only_what_the_table_allows() {
+    let workspace = workspace();
+    let table: BTreeMap<_, _> = MAY_IMPORT.iter().copied().collect();
+    let mut offences = Vec::new();
+    for (name, package) in workspace.iter().filter(|(name, _)| *name != "ticketing") {
+        let Some(allowed) = table.get(name.as_str()) else {
+            offences.push(format!("{name} is not in the import table"));
+            continue;
+        };
+        for (dependency, only_tests) in &package.dependencies {
+            let ours = workspace.contains_key(dependency);
+            if ours && !only_tests && !allowed.contains(&dependency.as_str()) {
+                offences.push(format!("{name} -> {dependency}"));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "forbidden imports: {offences:#?}");
+}
+
+#[test]
+fn libraries_are_entered_only_through_their_doors() {
+    let mut offences = Vec::new();
+    for (name, package) in workspace() {
+        for (dependency, only_tests) in &package.dependencies {
+            let door = DOORS.iter().find(|(library, _)| library == dependency);
+            if let Some((library, doors)) = door
+                && !only_tests
+                && !doors.contains(&name.as_str())
+            {
+                offences.push(format!("{name} -> {library}"));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "entered past the door: {offences:#?}");
+}
+
+#[test]
+fn every_library_is_named_with_its_reason() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/dependencies.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let named: BTreeSet<_> =
+        first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let workspace = workspace();
+    let used: BTreeSet<_> = workspace
+        .values()
+        .flat_map(|package| &package.dependencies)
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !workspace.contains_key(*name))
+        .collect();
+    assert_eq!(named, used, "docs/dependencies.md (left) names what the manifests use (right)");
+}

@@ -1,0 +1,13 @@
+//! The whole system, as somebody runs it: the binary, real Postgres, real NATS, real HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test has nothing better to do with an error"
+)]
+
+mod program;
+mod roles_alone;
+mod shopper;
+mod trouble;
+mod up;
