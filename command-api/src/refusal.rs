@@ -43,7 +43,8 @@ pub(crate) fn not_sealed(error: &VaultError) -> ApiError {
             tracing::warn!("request refused: {error}");
             ApiError::unavailable(RETRY_AFTER_SECONDS)
         }
-        VaultError::Erased | VaultError::Damaged => ApiError::internal(error),
+        VaultError::Erased => ApiError::conflict(AccountRejection::Erased.to_string()),
+        VaultError::Damaged => ApiError::internal(error),
     }
 }
 
@@ -82,6 +83,7 @@ impl Refusal for OrderRejection {
             | Self::Expired
             | Self::AlreadyPaid
             | Self::OtherPayment
+            | Self::PaymentTurnedAway
             | Self::PaidCannotBeCancelled
             | Self::NotYetExpired { .. }
             | Self::NotPaid

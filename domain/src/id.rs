@@ -11,6 +11,7 @@ macro_rules! uuid_id {
         #[doc = $doc]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub struct $name(pub Uuid);
 
         impl Display for $name {
@@ -34,6 +35,8 @@ uuid_id! {
     AccountId,
     /// A signed-in browser or program of a person.
     SessionId,
+    /// One refresh token of a program's session; good until it is traded for the next.
+    RefreshId,
     /// Something for sale.
     TicketId,
     /// A person's hold on units of a ticket.
@@ -50,6 +53,7 @@ uuid_id! {
 /// without the key whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmailClaimId(pub String);
 
 impl Display for EmailClaimId {

@@ -7,6 +7,7 @@
 //! - [`ticket`], [`order`], [`payment`], [`account`], [`email_claim`]: one aggregate each, with its
 //!   commands, its refusals and its rules; the stored contract of each lies in its `event` module.
 //! - `testing` (feature): `given(..).when(..).then(..)`.
+//! - `schema` (feature): JSON Schemas of what is stored.
 //!
 //! A command carries everything a rule may look at: the time, the person, the new ids. So the
 //! same history and the same command always give the same events.
@@ -21,6 +22,8 @@ pub mod money;
 pub mod order;
 pub mod password;
 pub mod payment;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

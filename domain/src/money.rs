@@ -12,6 +12,7 @@ pub const MINOR_MAX: i64 = 99_999_999_999;
 /// An ISO 4217 currency. Stored and shown as its code in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
@@ -66,6 +67,7 @@ impl Display for Currency {
 
 /// An amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Money {
     /// Minor units: cents for the dollar, yen for the yen.
     pub minor: i64,

@@ -1,12 +1,19 @@
 //! A person's hold on units of a ticket, for a limited time, then paid for.
+//!
+//! Money may come when the order is gone. Then the order alone says whether it comes back for it
+//! (`Reinstate`) or not (`TurnAway`): the one rules the other out, so that of two who work on the
+//! same payment, one cannot pay the order while the other gives the money back.
 
 mod event;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 pub use event::{
     OrderCancelled, OrderCompleted, OrderEvent, OrderExpired, OrderPaymentFailed,
-    OrderPaymentStarted, OrderPlaced, OrderRefundRequested, OrderRefunded, OrderReinstated,
+    OrderPaymentStarted, OrderPaymentTurnedAway, OrderPlaced, OrderRefundRequested, OrderRefunded,
+    OrderReinstated,
 };
 
 use crate::Timestamp;
@@ -15,18 +22,20 @@ use crate::id::{AccountId, OrderId, PaymentId, RefundId};
 use crate::money::Money;
 
 /// The state of an order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     #[default]
     Unplaced,
     Placed {
         terms: OrderPlaced,
         status: Status,
+        /// Payments whose money goes back; they never pay this order.
+        turned_away: BTreeSet<PaymentId>,
     },
 }
 
 /// How far an order is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     Created,
     AwaitingPayment { payment: PaymentId },
@@ -71,17 +80,36 @@ impl Order {
         }
     }
 
+    /// Whether the money of this payment goes back, whatever becomes of the order.
+    #[must_use]
+    pub fn has_turned_away(&self, payment: PaymentId) -> bool {
+        match self {
+            Self::Unplaced => false,
+            Self::Placed { turned_away, .. } => turned_away.contains(&payment),
+        }
+    }
+
     fn placed(&self) -> Result<(&OrderPlaced, &Status), OrderRejection> {
         match self {
             Self::Unplaced => Err(OrderRejection::NotFound),
-            Self::Placed { terms, status } => Ok((terms, status)),
+            Self::Placed { terms, status, .. } => Ok((terms, status)),
         }
+    }
+
+    fn without(mut self, payment: PaymentId) -> Self {
+        match &mut self {
+            Self::Unplaced => {}
+            Self::Placed { turned_away, .. } => {
+                turned_away.insert(payment);
+            }
+        }
+        self
     }
 
     fn with_status(self, status: Status) -> Self {
         match self {
             Self::Unplaced => Self::Unplaced,
-            Self::Placed { terms, .. } => Self::Placed { terms, status },
+            Self::Placed { terms, turned_away, .. } => Self::Placed { terms, status, turned_away },
         }
     }
 }
@@ -90,14 +118,38 @@ impl Order {
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderCommand {
     Place(OrderPlaced),
-    StartPayment { payment: PaymentId, by: AccountId, now: Timestamp },
-    FailPayment { payment: PaymentId },
-    Complete { payment: PaymentId },
-    Cancel { by: AccountId },
-    Expire { now: Timestamp },
-    Reinstate { payment: PaymentId },
-    RequestRefund { refund: RefundId, amount: Money, reason: String },
-    RecordRefund { refund: RefundId },
+    StartPayment {
+        payment: PaymentId,
+        by: AccountId,
+        now: Timestamp,
+    },
+    FailPayment {
+        payment: PaymentId,
+    },
+    Complete {
+        payment: PaymentId,
+    },
+    Cancel {
+        by: AccountId,
+    },
+    Expire {
+        now: Timestamp,
+    },
+    Reinstate {
+        payment: PaymentId,
+    },
+    /// The money of this payment is to go back, for the order cannot have it.
+    TurnAway {
+        payment: PaymentId,
+    },
+    RequestRefund {
+        refund: RefundId,
+        amount: Money,
+        reason: String,
+    },
+    RecordRefund {
+        refund: RefundId,
+    },
 }
 
 /// Why an order refuses a command.
@@ -120,6 +172,8 @@ pub enum OrderRejection {
     PaymentUnderWay { payment: PaymentId },
     #[error("this is not the payment the order waits for")]
     OtherPayment,
+    #[error("the money of this payment goes back")]
+    PaymentTurnedAway,
     #[error("a paid order cannot be cancelled, only refunded")]
     PaidCannotBeCancelled,
     #[error("the order expires only at {expires_at}")]
@@ -148,6 +202,7 @@ impl Aggregate for Order {
             OrderCommand::Cancel { by } => self.cancel(by),
             OrderCommand::Expire { now } => self.expire(now),
             OrderCommand::Reinstate { payment } => self.reinstate(payment),
+            OrderCommand::TurnAway { payment } => self.turn_away(payment),
             OrderCommand::RequestRefund { refund, amount, reason } => {
                 self.request_refund(refund, amount, reason)
             }
@@ -158,7 +213,8 @@ impl Aggregate for Order {
     fn evolve(self, event: &OrderEvent) -> Self {
         match event {
             OrderEvent::OrderPlaced(terms) => {
-                Self::Placed { terms: terms.clone(), status: Status::Created }
+                let turned_away = BTreeSet::new();
+                Self::Placed { terms: terms.clone(), status: Status::Created, turned_away }
             }
             OrderEvent::OrderPaymentStarted(OrderPaymentStarted { payment }) => {
                 self.with_status(Status::AwaitingPayment { payment: *payment })
@@ -173,11 +229,22 @@ impl Aggregate for Order {
             OrderEvent::OrderRefundRequested(OrderRefundRequested { payment, refund, .. }) => {
                 self.with_status(Status::Refunding { payment: *payment, refund: *refund })
             }
-            OrderEvent::OrderRefunded(_) => match self {
-                Self::Placed { terms, status: Status::Refunding { payment, refund } } => {
-                    Self::Placed { terms, status: Status::Refunded { payment, refund } }
+            OrderEvent::OrderPaymentTurnedAway(OrderPaymentTurnedAway { payment }) => {
+                self.without(*payment)
+            }
+            OrderEvent::OrderRefunded(_) => match self.status().cloned() {
+                Some(Status::Refunding { payment, refund }) => {
+                    self.with_status(Status::Refunded { payment, refund })
                 }
-                unchanged @ (Self::Unplaced | Self::Placed { .. }) => unchanged,
+                None
+                | Some(
+                    Status::Created
+                    | Status::AwaitingPayment { .. }
+                    | Status::Complete { .. }
+                    | Status::Cancelled
+                    | Status::Expired
+                    | Status::Refunded { .. },
+                ) => self,
             },
         }
     }
@@ -208,6 +275,9 @@ impl Order {
             Status::AwaitingPayment { payment: active } if *active == payment => Ok(Vec::new()),
             Status::AwaitingPayment { payment: active } => {
                 Err(OrderRejection::PaymentUnderWay { payment: *active })
+            }
+            Status::Created if self.has_turned_away(payment) => {
+                Err(OrderRejection::PaymentTurnedAway)
             }
             Status::Created if now >= terms.expires_at => Err(OrderRejection::Expired),
             Status::Created => {
@@ -296,6 +366,11 @@ impl Order {
     /// Money has arrived for an order that no longer waits for it; the units are reserved again.
     fn reinstate(&self, payment: PaymentId) -> Result<Vec<OrderEvent>, OrderRejection> {
         match self.placed()?.1 {
+            Status::Created | Status::Cancelled | Status::Expired
+                if self.has_turned_away(payment) =>
+            {
+                Err(OrderRejection::PaymentTurnedAway)
+            }
             Status::Created | Status::Cancelled | Status::Expired => {
                 Ok(vec![OrderEvent::OrderReinstated(OrderReinstated { payment })])
             }
@@ -305,6 +380,35 @@ impl Order {
             }
             Status::Complete { .. } | Status::Refunding { .. } | Status::Refunded { .. } => {
                 Err(OrderRejection::AlreadyPaid)
+            }
+        }
+    }
+
+    /// Refused once this payment pays the order, or while the order waits for it.
+    fn turn_away(&self, payment: PaymentId) -> Result<Vec<OrderEvent>, OrderRejection> {
+        match self.placed()?.1 {
+            Status::AwaitingPayment { payment: own } if *own == payment => {
+                Err(OrderRejection::PaymentUnderWay { payment })
+            }
+            Status::Complete { payment: own }
+            | Status::Refunding { payment: own, .. }
+            | Status::Refunded { payment: own, .. }
+                if *own == payment =>
+            {
+                Err(OrderRejection::AlreadyPaid)
+            }
+            Status::Created
+            | Status::AwaitingPayment { .. }
+            | Status::Complete { .. }
+            | Status::Cancelled
+            | Status::Expired
+            | Status::Refunding { .. }
+            | Status::Refunded { .. } => {
+                if self.has_turned_away(payment) {
+                    return Ok(Vec::new());
+                }
+                let turned_away = OrderPaymentTurnedAway { payment };
+                Ok(vec![OrderEvent::OrderPaymentTurnedAway(turned_away)])
             }
         }
     }

@@ -3,17 +3,24 @@
 //! What the provider says may come late, twice or in any order. The state depends on the set of
 //! facts alone: captured outweighs voided, voided outweighs failed, failed outweighs "the bank
 //! wants more"; a fact that is outweighed or known changes nothing and is not recorded.
+//!
+//! Money goes back by our own refunds, by refunds somebody made at the provider, and by disputes.
+//! A refund of ours may be noticed as somebody's before its own answer arrives: the provider's name
+//! of it tells that both are one.
 
 mod event;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 pub use event::{
-    PaymentActionRequired, PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated,
-    PaymentVoided, RefundFailed, RefundInitiated, RefundSucceeded,
+    DisputeClosed, DisputeOpened, DisputeOutcome, ExternalRefundDetected, PaymentActionRequired,
+    PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentVoided, RefundFailed,
+    RefundInitiated, RefundSucceeded,
 };
+pub use taken_back::{Dispute, DisputeState, TakenBack};
 
 use crate::account::Sealed;
 use crate::aggregate::Aggregate;
@@ -21,19 +28,23 @@ use crate::id::{PaymentId, RefundId};
 use crate::money::Money;
 
 /// The state of a payment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "the small variant lives only until the first event")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Payment {
     #[default]
     None,
     Initiated {
         intent: PaymentInitiated,
         outcome: Outcome,
+        /// Ours.
         refunds: BTreeMap<RefundId, Refund>,
+        /// What went back without us.
+        taken_back: TakenBack,
     },
 }
 
 /// What is known of how it ended, from the weakest fact to the strongest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Undecided,
     ActionRequired { provider_ref: String, client_secret: Sealed },
@@ -54,6 +65,19 @@ impl Outcome {
         }
     }
 
+    /// Of two failures the one that leaves the buyer less counts, and then the alphabet, so that
+    /// it does not matter which was heard of first.
+    fn outweighs(&self, known: &Self) -> bool {
+        if let (
+            Self::Failed { code, retryable },
+            Self::Failed { code: known_code, retryable: known_retryable },
+        ) = (self, known)
+        {
+            return (!retryable, code) > (!known_retryable, known_code);
+        }
+        self.weight() > known.weight()
+    }
+
     /// The word for it on the wire.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -68,14 +92,14 @@ impl Outcome {
 }
 
 /// One giving back of money.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refund {
     pub amount: Money,
     pub state: RefundState,
 }
 
 /// How far a refund is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefundState {
     Initiated,
     Succeeded,
@@ -96,9 +120,10 @@ impl Payment {
     pub fn is_refunded(&self) -> bool {
         match self {
             Self::None => false,
-            Self::Initiated { intent, refunds, .. } => {
-                let back = refunds.values().filter(|refund| refund.state == RefundState::Succeeded);
-                back.map(|refund| refund.amount.minor).sum::<i64>() >= intent.amount.minor
+            Self::Initiated { intent, refunds, taken_back, .. } => {
+                let ours = refunds.values().filter(|refund| refund.state == RefundState::Succeeded);
+                let ours = ours.map(|refund| refund.amount.minor).sum::<i64>();
+                ours.saturating_add(taken_back.refunded_minor()) >= intent.amount.minor
             }
         }
     }
@@ -117,8 +142,25 @@ impl Payment {
 pub enum PaymentCommand {
     Initiate(PaymentInitiated),
     RecordResult(ProviderResult),
-    Refund { refund: RefundId, amount: Money, provider_key: String },
-    RecordRefund { refund: RefundId, result: RefundResult },
+    Refund {
+        refund: RefundId,
+        amount: Money,
+        provider_key: String,
+    },
+    RecordRefund {
+        refund: RefundId,
+        result: RefundResult,
+    },
+    /// Somebody gave money back at the provider.
+    RecordExternalRefund(ExternalRefundDetected),
+    RecordDispute(DisputeFact),
+}
+
+/// What the provider says of a dispute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DisputeFact {
+    Opened(DisputeOpened),
+    Closed(DisputeClosed),
 }
 
 /// What the provider says of a payment.
@@ -169,6 +211,8 @@ impl Aggregate for Payment {
                 self.refund(RefundInitiated { refund, amount, provider_key })
             }
             PaymentCommand::RecordRefund { refund, result } => self.record_refund(refund, result),
+            PaymentCommand::RecordExternalRefund(detected) => self.record_external(detected),
+            PaymentCommand::RecordDispute(fact) => self.record_dispute(fact),
         }
     }
 
@@ -178,6 +222,7 @@ impl Aggregate for Payment {
                 intent: intent.clone(),
                 outcome: Outcome::Undecided,
                 refunds: BTreeMap::new(),
+                taken_back: TakenBack::default(),
             },
             PaymentEvent::PaymentActionRequired(PaymentActionRequired {
                 provider_ref,
@@ -196,11 +241,20 @@ impl Aggregate for Payment {
             PaymentEvent::RefundInitiated(RefundInitiated { refund, amount, .. }) => {
                 self.put_refund(*refund, Some(*amount), RefundState::Initiated)
             }
-            PaymentEvent::RefundSucceeded(RefundSucceeded { refund, .. }) => {
-                self.put_refund(*refund, None, RefundState::Succeeded)
-            }
+            PaymentEvent::RefundSucceeded(RefundSucceeded { refund, provider_ref }) => self
+                .put_refund(*refund, None, RefundState::Succeeded)
+                .taken(|taken_back| taken_back.is_ours(provider_ref)),
             PaymentEvent::RefundFailed(RefundFailed { refund, .. }) => {
                 self.put_refund(*refund, None, RefundState::Failed)
+            }
+            PaymentEvent::ExternalRefundDetected(detected) => {
+                self.taken(|taken_back| taken_back.refunded(detected))
+            }
+            PaymentEvent::DisputeOpened(opened) => {
+                self.taken(|taken_back| taken_back.dispute_opened(opened))
+            }
+            PaymentEvent::DisputeClosed(closed) => {
+                self.taken(|taken_back| taken_back.dispute_closed(closed))
             }
         }
     }
@@ -242,11 +296,13 @@ impl Payment {
                 (Outcome::Voided, PaymentEvent::PaymentVoided(PaymentVoided {}))
             }
         };
-        if fact.weight() > known.weight() { Ok(vec![event]) } else { Ok(Vec::new()) }
+        if fact.outweighs(known) { Ok(vec![event]) } else { Ok(Vec::new()) }
     }
 
     fn refund(&self, asked: RefundInitiated) -> Result<Vec<PaymentEvent>, PaymentRejection> {
-        let Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds } = self else {
+        let Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, taken_back } =
+            self
+        else {
             return Err(PaymentRejection::NotCaptured);
         };
         if let Some(known) = refunds.get(&asked.refund) {
@@ -255,7 +311,8 @@ impl Payment {
         }
         let given_back = refunds.values().filter(|refund| refund.state != RefundState::Failed);
         let given_back: i64 = given_back.map(|refund| refund.amount.minor).sum();
-        let left = intent.amount.minor.saturating_sub(given_back);
+        let gone = given_back.saturating_add(taken_back.minor());
+        let left = intent.amount.minor.saturating_sub(gone);
         let fits = asked.amount.currency == intent.amount.currency
             && (1..=left).contains(&asked.amount.minor);
         if !fits {
@@ -287,14 +344,53 @@ impl Payment {
         }
     }
 
+    /// A fact whether or not it agrees with what we know; noted once.
+    fn record_external(
+        &self,
+        detected: ExternalRefundDetected,
+    ) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { taken_back, .. } = self else {
+            return Err(PaymentRejection::NotFound);
+        };
+        if taken_back.knows_refund(&detected.provider_ref) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![PaymentEvent::ExternalRefundDetected(detected)])
+    }
+
+    fn record_dispute(&self, fact: DisputeFact) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { taken_back, .. } = self else {
+            return Err(PaymentRejection::NotFound);
+        };
+        let (news, event) = match fact {
+            DisputeFact::Opened(opened) => (
+                taken_back.is_news(&opened.dispute, DisputeState::Open),
+                PaymentEvent::DisputeOpened(opened),
+            ),
+            DisputeFact::Closed(closed) => (
+                taken_back.is_news(&closed.dispute, closed.outcome.into()),
+                PaymentEvent::DisputeClosed(closed),
+            ),
+        };
+        if news { Ok(vec![event]) } else { Ok(Vec::new()) }
+    }
+
     // === What each event changes ===
+
+    fn taken(mut self, change: impl FnOnce(&mut TakenBack)) -> Self {
+        match &mut self {
+            Self::None => {}
+            Self::Initiated { taken_back, .. } => change(taken_back),
+        }
+        self
+    }
 
     fn learn(self, fact: Outcome) -> Self {
         match self {
             Self::None => Self::None,
-            Self::Initiated { intent, outcome, refunds } => {
-                let outcome = if fact.weight() > outcome.weight() { fact } else { outcome };
-                Self::Initiated { intent, outcome, refunds }
+            Self::Initiated { intent, outcome, refunds, taken_back } => {
+                let outcome = if fact.outweighs(&outcome) { fact } else { outcome };
+                Self::Initiated { intent, outcome, refunds, taken_back }
             }
         }
     }
@@ -302,12 +398,12 @@ impl Payment {
     fn put_refund(self, id: RefundId, amount: Option<Money>, state: RefundState) -> Self {
         match self {
             Self::None => Self::None,
-            Self::Initiated { intent, outcome, mut refunds } => {
+            Self::Initiated { intent, outcome, mut refunds, taken_back } => {
                 let known = refunds.get(&id).map(|refund| refund.amount);
                 if let Some(amount) = amount.or(known) {
                     refunds.insert(id, Refund { amount, state });
                 }
-                Self::Initiated { intent, outcome, refunds }
+                Self::Initiated { intent, outcome, refunds, taken_back }
             }
         }
     }

@@ -14,6 +14,7 @@ pub const QUANTITY_MAX: u32 = 1_000_000;
 /// Decoding does not check again: what is stored was checked when it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Title(String);
 
 /// Why a text is no title.
@@ -59,6 +60,7 @@ impl Display for Title {
 /// How many units: 1 to [`QUANTITY_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quantity(u32);
 
 /// The number is no quantity.

@@ -18,7 +18,7 @@ use crate::money::Money;
 use crate::text::{Quantity, Title};
 
 /// The state of a ticket.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ticket {
     #[default]
     Unlisted,
@@ -28,7 +28,7 @@ pub enum Ticket {
 }
 
 /// What is known of a ticket once it has been listed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listing {
     pub seller: AccountId,
     pub title: Title,
@@ -42,7 +42,7 @@ pub struct Listing {
 }
 
 /// The units one order has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hold {
     pub buyer: AccountId,
     pub units: u32,

@@ -10,15 +10,25 @@
 //! - `rpc` holds the protocol, one file per verb; `proto` the generated messages.
 //! - `store` is the log on disk. One thread writes, syncs many appends at once and answers after
 //!   that; it tells how far the log goes, and readers page up to there.
+//! - `operations` is what an operator does with a log: verify, back up, restore, ask how much there
+//!   is; `control` the socket by which that reaches a served one.
 //! - `metadata` knows what a `$$stream` says about its stream; `filter` which events of `$all` pass.
-//! - `limits` names every bound. `testing` (a feature) serves a log for a test.
+//! - `observe` publishes the figures no single call can tell.
+//! - `limits` names every bound. `testing` (a feature) serves a log for a test;
+//!   `bare` (a feature) is the store alone, for the benchmark.
 //!
 //! What is true by absence: nothing is acknowledged before it is on disk, no reader holds up the
 //! writer, and no subscription buffers events.
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bare;
+mod control;
 mod filter;
 mod limits;
 mod metadata;
+mod observe;
+mod operations;
 mod proto;
 mod rpc;
 mod server;
@@ -27,5 +37,6 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use operations::{Extent, OperationError, Progress, Stats, backup, restore, stats, verify};
 pub use server::{Options, ServeError, Server};
 pub use store::OpenError;

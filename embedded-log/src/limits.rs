@@ -42,6 +42,12 @@ pub(crate) const RECENT_IDS_GENERATION_MAX: usize = 32 * 1024;
 /// Records read back from the end of the log at start, to refill the recent ids and check the tail.
 pub(crate) const TAIL_RECORDS_MAX: usize = 4096;
 
+/// Room a disk that was full must have again before the log takes writes: what the buffers below may
+/// take when they are flushed, and some more.
+pub(crate) const ROOM_BYTES_MIN: usize = 64 * 1024 * 1024;
+/// How often at most a full disk is looked at again.
+pub(crate) const ROOM_CHECK_SECONDS_MIN: u64 = 1;
+
 /// Blocks of the store kept in memory.
 pub(crate) const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// Records not yet flushed from memory into a table.
@@ -62,3 +68,5 @@ pub(crate) const FILTER_STEPS_MAX: usize = 100_000;
 pub(crate) const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 /// How long a stop waits for calls to end before it closes the store under them.
 pub(crate) const STOP_SECONDS_MAX: u64 = 5;
+/// Backups and questions for statistics at a time.
+pub(crate) const CONTROL_CALLS_MAX: usize = 4;

@@ -2,7 +2,7 @@
 //!
 //! - `append`, `batch_append`, `delete` (soft delete and tombstone) — writes
 //! - `read` — which read is asked for; `counted` and `subscribe` — the two kinds of it
-//! - `server_features`, `gossip` — what a client asks on connecting
+//! - `server_features`, `gossip` — what a client asks on connecting; `unimplemented` — what is not here
 //! - `wire` — between messages and our types; `refusal` — between errors and statuses
 
 mod append;
@@ -14,16 +14,15 @@ mod read;
 mod refusal;
 mod server_features;
 mod subscribe;
+mod unimplemented;
 mod wire;
-
-#[cfg(test)]
-mod tests;
 
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use self::gossip::Node;
 pub(crate) use self::server_features::Features;
+pub(crate) use self::unimplemented::unimplemented;
 use crate::proto::streams::streams_server::Streams;
 use crate::proto::streams::{
     AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq,

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tonic::Status;
-use tonic::codegen::http;
 use tonic::service::Routes;
 
+use crate::control::Control;
 use crate::limits::{CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX, STOP_SECONDS_MAX};
+use crate::observe::observe;
 use crate::proto::gossip::gossip_server::GossipServer;
 use crate::proto::server_features::server_features_server::ServerFeaturesServer;
 use crate::proto::streams::streams_server::StreamsServer;
-use crate::rpc::{Features, Node, StreamsService};
+use crate::rpc::{Features, Node, StreamsService, unimplemented};
 use crate::socket;
 use crate::store::{OpenError, Store};
 
@@ -57,6 +57,7 @@ pub enum ServeError {
 /// An open log that is not served yet.
 pub struct Server {
     store: Store,
+    directory: PathBuf,
     advertised: Option<String>,
 }
 
@@ -64,7 +65,7 @@ impl Server {
     /// Locks the directory and recovers the log in it. Blocks on the disk.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let store = Store::open(&options.directory)?;
-        Ok(Self { store, advertised: options.advertised })
+        Ok(Self { store, directory: options.directory, advertised: options.advertised })
     }
 
     /// Serves until `shutdown` resolves. Then no new calls are taken, subscriptions end with
@@ -74,8 +75,16 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
+        let control = Control::bind(&self.directory)
+            .map(|control| tokio::spawn(control.serve(self.store.clone())));
+        let observing = tokio::spawn(observe(self.store.clone()));
         let served = serve(&self.store, self.advertised, listener, shutdown).await;
         self.store.close().await;
+        if let Some(control) = control {
+            // It ends with the store; by now, or as soon as its call is over.
+            let _ = control.await;
+        }
+        let _ = observing.await;
         served
     }
 }
@@ -124,15 +133,6 @@ fn routes(store: &Store, node: Node) -> Routes {
         .into_axum_router()
         .fallback(unimplemented);
     Routes::from(router)
-}
-
-/// What is not here is named, so that nobody looks for the fault elsewhere.
-async fn unimplemented(uri: http::Uri) -> http::Response<tonic::body::Body> {
-    let method = uri.path().trim_start_matches('/');
-    Status::unimplemented(format!(
-        "the embedded log has no {method}: it serves Streams, ServerFeatures and Gossip only"
-    ))
-    .into_http()
 }
 
 fn advertised_node(advertised: Option<String>, bound: SocketAddr) -> Result<Node, ServeError> {

@@ -1,19 +1,23 @@
 //! The log on disk: one writer thread, any number of readers.
 //!
 //! - `directory` — the lock, the format and the extent of the directory
+//! - `journal` — the torn tail, cut off before the engine opens its files
 //! - `format` — how a record and a stream head lie on disk
 //! - `tables` — the engine behind them
 //! - `writer` — the thread that takes appends, and syncs many of them at once
 //! - `write` — a write as it is asked for, and how it ends
 //! - `stage` — what one write does to the log: the rules of the expected revision
 //! - `reader` — pages of events for reads and subscriptions
+//! - `subscribers` — who follows the log, and how far each has come
 //! - `generations` — the bounded caches
 
 pub(crate) mod directory;
 pub(crate) mod format;
 pub(crate) mod generations;
+pub(crate) mod journal;
 pub(crate) mod reader;
 pub(crate) mod stage;
+pub(crate) mod subscribers;
 pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,6 +34,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::directory::Directory;
+use self::subscribers::Subscribers;
 use self::tables::{Tables, View};
 use self::write::{Write, WriteError, Written};
 use self::writer::{Message, Pending, Writer};
@@ -96,6 +101,19 @@ pub(crate) enum StoreError {
     Closed,
 }
 
+/// The tables, taken away on closing, and for a moment when a disk that was full has room again. A
+/// page being read holds the lock meanwhile.
+pub(crate) type Slot = Arc<RwLock<Option<Tables>>>;
+
+/// Whether the log takes writes.
+#[derive(Default)]
+pub(crate) struct Health {
+    /// Set for good when a write or a sync failed.
+    stopped: AtomicBool,
+    /// Set for as long as the disk is full.
+    full: AtomicBool,
+}
+
 /// An open log. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -103,15 +121,14 @@ pub(crate) struct Store {
 }
 
 struct Shared {
-    /// Taken away on closing; a page being read holds the lock meanwhile.
-    tables: RwLock<Option<Tables>>,
+    tables: Slot,
     inbox: mpsc::Sender<Message>,
     /// Bytes of appends that may be under way.
     budget: Arc<Semaphore>,
     /// The position of the last event known to be on disk; 0 for none.
     durable: watch::Receiver<u64>,
-    /// Set by the writer for good when a write or a sync failed.
-    stopped: Arc<AtomicBool>,
+    health: Arc<Health>,
+    subscribers: Subscribers,
     /// Cancelled when the server is to end.
     closing: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -121,20 +138,23 @@ impl Store {
     /// Locks the directory, recovers what is in it and starts the writer. Blocks on the disk.
     pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
         let tables = Tables::open(Directory::open(directory)?)?;
-        let stopped = Arc::new(AtomicBool::new(false));
+        let health = Arc::new(Health::default());
         let (inbox, messages) = mpsc::channel(QUEUE_WRITES_MAX);
-        let (writer, durable) = Writer::recover(tables.clone(), messages, Arc::clone(&stopped))
+        let (writer, durable) = Writer::recover(&tables, messages, Arc::clone(&health))
             .map_err(|error| damaged(directory, &error))?;
+        let tables: Slot = Arc::new(RwLock::new(Some(tables)));
+        let slot = Arc::clone(&tables);
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(&slot))
             .map_err(|source| OpenError::Io { directory: directory.to_owned(), source })?;
         let shared = Shared {
-            tables: RwLock::new(Some(tables)),
+            tables,
             inbox,
             budget: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             durable,
-            stopped,
+            health,
+            subscribers: Subscribers::default(),
             closing: CancellationToken::new(),
             writer: Mutex::new(Some(thread)),
         };
@@ -154,7 +174,7 @@ impl Store {
     /// Hands a write to the writer, in order with earlier calls, and returns as soon as it has room
     /// for it; the answer comes with the [`Pending`].
     pub(crate) async fn enqueue(&self, write: Write) -> Result<Pending, WriteError> {
-        if self.shared.stopped.load(Ordering::Relaxed) {
+        if self.shared.health.stopped.load(Ordering::Relaxed) {
             return Err(WriteError::Stopped);
         }
         let bytes = u32::try_from(write.size()).unwrap_or(u32::MAX);
@@ -184,13 +204,32 @@ impl Store {
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.read_tables(|tables| read(&tables.view())).await
+    }
+
+    /// Like [`Store::read`], for what a view does not tell.
+    pub(crate) async fn read_tables<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let reading = tokio::task::spawn_blocking(move || {
             let tables = shared.tables.read().unwrap_or_else(PoisonError::into_inner);
             let tables = tables.as_ref().ok_or(StoreError::Closed)?;
-            read(&tables.view())
+            read(tables)
         });
         reading.await.unwrap_or(Err(StoreError::Broken))
+    }
+
+    /// Whether writes are refused for now or for good.
+    pub(crate) fn writes_stopped(&self) -> bool {
+        let Health { stopped, full } = &*self.shared.health;
+        stopped.load(Ordering::Relaxed) || full.load(Ordering::Relaxed)
+    }
+
+    /// Who follows the log.
+    pub(crate) fn subscribers(&self) -> &Subscribers {
+        &self.shared.subscribers
     }
 
     /// From when it is set on, commits fail as if the disk did.

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod tests;
 
 use bytes::Bytes;

@@ -208,7 +208,7 @@ async fn answered<T>(call: impl Future<Output = eventstore::Result<T>>) -> Resul
 }
 
 /// Errors never repeat the connection string: it may hold a password.
-fn parse(connection_string: &str) -> Result<ClientSettings, LogError> {
+pub(crate) fn parse(connection_string: &str) -> Result<ClientSettings, LogError> {
     let read = |text: &str| {
         text.parse::<ClientSettings>().map_err(|error| {
             let reason = error.error().map(ToString::to_string);

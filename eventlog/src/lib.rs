@@ -8,6 +8,7 @@
 //! - [`checkpoint`]: the guarded checkpoint of followers, in Postgres.
 //! - [`vault`]: personal data sealed under a key per person.
 //! - `codec`: events to and from what is stored, with the lifts of old versions.
+//! - [`raw`]: events as they are stored, to look into a log and to move one.
 //! - `connection`: the client of the log, rebuilt when it dies; every call has a deadline.
 //!
 //! True by absence: no other crate names a stream, and nothing is ever appended without the exact
@@ -21,6 +22,7 @@ mod error;
 mod execute;
 pub mod follow;
 mod install;
+pub mod raw;
 mod subscribe;
 pub mod vault;
 mod wait;

@@ -125,7 +125,7 @@ impl Vault {
     }
 
     /// Erases a person's key, for ever: no backup of the log can bring the person back. Doing it
-    /// again changes nothing. Other processes forget the key within five minutes.
+    /// again changes nothing. Processes that use the key just now forget it within five minutes.
     ///
     /// # Errors
     /// [`VaultError::Unavailable`].

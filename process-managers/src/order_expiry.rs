@@ -88,6 +88,7 @@ fn change(recorded: &Recorded<DomainEvent>) -> Option<Change<Task>> {
         | OrderEvent::OrderReinstated(_) => Some(Change::Strike { key }),
         OrderEvent::OrderPaymentStarted(_)
         | OrderEvent::OrderPaymentFailed(_)
+        | OrderEvent::OrderPaymentTurnedAway(_)
         | OrderEvent::OrderRefundRequested(_)
         | OrderEvent::OrderRefunded(_) => None,
     }

@@ -101,6 +101,7 @@ fn on_order(event: &OrderEvent, recorded: &Recorded<DomainEvent>) -> Option<Chan
         OrderEvent::OrderPaymentStarted(_)
         | OrderEvent::OrderPaymentFailed(_)
         | OrderEvent::OrderCompleted(_)
+        | OrderEvent::OrderPaymentTurnedAway(_)
         | OrderEvent::OrderRefundRequested(_)
         | OrderEvent::OrderRefunded(_) => None,
     }
@@ -140,7 +141,8 @@ impl OrderPlacement {
         origin: &Origin,
         clock: Clock,
     ) -> Result<(), TaskError> {
-        let Order::Placed { terms, status } = self.log.load::<Order>(&order).await?.state else {
+        let Order::Placed { terms, status, .. } = self.log.load::<Order>(&order).await?.state
+        else {
             return Ok(());
         };
         let reason = match status {

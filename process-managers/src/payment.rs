@@ -305,7 +305,7 @@ impl Asked<'_> {
 /// Money is asked for only while the order waits for just this payment and its time is not over.
 fn question(order: &Order, asked: &Asked<'_>, clock: Clock, look_again_max: Duration) -> Question {
     let waits_until = match order {
-        Order::Placed { terms, status: Status::AwaitingPayment { payment } }
+        Order::Placed { terms, status: Status::AwaitingPayment { payment }, .. }
             if *payment == asked.payment =>
         {
             clock.until(terms.expires_at)

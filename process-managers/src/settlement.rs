@@ -56,7 +56,7 @@ impl Settlement<'_> {
             return self.give_back().await;
         }
         let order = self.log.load::<Order>(&self.intent.order).await?.state;
-        let Order::Placed { terms, status } = order else { return self.give_back().await };
+        let Order::Placed { terms, status, .. } = order else { return self.give_back().await };
         match status {
             Status::AwaitingPayment { payment } if payment == self.payment => {
                 self.complete(&terms).await

@@ -43,7 +43,8 @@ impl Projection for Orders {
 struct Change<'a> {
     /// Present when the order is placed by this batch, so that its row is yet to be made.
     placed: Option<(&'a OrderPlaced, Timestamp, Position)>,
-    status: &'static str,
+    /// None: as it was.
+    status: Option<&'static str>,
     payment: Payment,
     version: i64,
 }
@@ -73,13 +74,15 @@ impl<'a> Change<'a> {
             OrderEvent::OrderCancelled(_) => self.set("cancelled", None),
             OrderEvent::OrderExpired(_) => self.set("expired", None),
             OrderEvent::OrderRefundRequested(asked) => self.set("refunding", Some(asked.payment)),
-            OrderEvent::OrderRefunded(_) => self.status = "refunded",
+            OrderEvent::OrderRefunded(_) => self.status = Some("refunded"),
+            // What becomes of a payment that does not pay the order.
+            OrderEvent::OrderPaymentTurnedAway(_) => {}
         }
         Ok(())
     }
 
     fn set(&mut self, status: &'static str, payment: Option<PaymentId>) {
-        self.status = status;
+        self.status = Some(status);
         self.payment = Payment::Now(payment);
     }
 }
@@ -90,7 +93,7 @@ impl<'a> Change<'a> {
 #[derive(Default)]
 struct Columns {
     id: Vec<Uuid>,
-    status: Vec<&'static str>,
+    status: Vec<Option<&'static str>>,
     payment: Vec<Option<Uuid>>,
     keeps_payment: Vec<bool>,
     version: Vec<i64>,
@@ -192,7 +195,7 @@ async fn update(db: &mut PgConnection, changed: Vec<(OrderId, Change<'_>)>) -> s
     }
     sqlx::query(
         "UPDATE orders SET \
-             status = new.status, \
+             status = COALESCE(new.status, orders.status), \
              payment = CASE WHEN new.keeps_payment THEN orders.payment ELSE new.payment END, \
              version = new.version \
          FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bool[], $5::bigint[]) \

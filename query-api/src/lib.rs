@@ -25,5 +25,7 @@ pub use state::State;
 
 /// The routes of the read side.
 pub fn router(state: State) -> Router {
-    rest::routes().merge(graphql::routes()).with_state(state).merge(explorer::routes())
+    let web = state.web.clone();
+    let routes = rest::routes().merge(graphql::routes()).with_state(state);
+    web::limited(routes.merge(explorer::routes()), &web)
 }

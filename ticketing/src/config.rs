@@ -59,6 +59,11 @@ pub(crate) struct SecretsAt {
     /// Wraps the keys of personal data: 32 bytes as 64 hex digits. Lost, the data is lost.
     #[arg(long, env = "TICKETING_VAULT_KEY", value_name = "HEX", hide_env_values = true)]
     vault_key: Option<String>,
+    /// Sign the tokens of programs: 32 bytes as 64 hex digits each, newest first, separated by
+    /// commas. The newest signs. To change keys, put a new one in front, and take the old one
+    /// away 30 days later.
+    #[arg(long, env = "TICKETING_TOKEN_KEYS", value_name = "HEX", hide_env_values = true)]
+    token_keys: Option<String>,
     /// Where `ticketing up` keeps its data; its keys are used when none are given here.
     #[arg(long, env = "TICKETING_DATA", default_value = ".ticketing", value_name = "DIRECTORY")]
     data: PathBuf,
@@ -66,19 +71,37 @@ pub(crate) struct SecretsAt {
 
 impl SecretsAt {
     pub(crate) fn read(&self) -> anyhow::Result<Secrets> {
-        match (&self.session_key, &self.vault_key) {
-            (Some(session), Some(vault)) => Secrets::parse(session, vault),
-            (None, None) => Secrets::read(&self.data).with_context(|| {
+        match (&self.session_key, &self.vault_key, &self.token_keys) {
+            (Some(session), Some(vault), Some(tokens)) => Secrets::parse(session, vault, tokens),
+            (None, None, None) => Secrets::read(&self.data).with_context(|| {
                 format!(
-                    "no keys: set TICKETING_SESSION_KEY and TICKETING_VAULT_KEY (each from \
-                     `openssl rand -hex 32`), or run `ticketing up` once, which makes them in {}",
+                    "no keys: set TICKETING_SESSION_KEY, TICKETING_VAULT_KEY and \
+                     TICKETING_TOKEN_KEYS (each from `openssl rand -hex 32`), or run `ticketing up` once, which makes them in {}",
                     self.data.display()
                 )
             }),
-            (Some(_), None) => anyhow::bail!("TICKETING_VAULT_KEY is missing"),
-            (None, Some(_)) => anyhow::bail!("TICKETING_SESSION_KEY is missing"),
+            (None, ..) => anyhow::bail!("TICKETING_SESSION_KEY is missing"),
+            (_, None, _) => anyhow::bail!("TICKETING_VAULT_KEY is missing"),
+            (.., None) => anyhow::bail!("TICKETING_TOKEN_KEYS is missing"),
         }
     }
+}
+
+/// How many requests one address or account may make.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Whether requests are counted, and refused when one address or account makes too many.
+    #[arg(long, env = "TICKETING_LIMITS", default_value = "on", value_name = "ON|OFF")]
+    limits: Switch,
+    /// How many proxies stand in front and tell in X-Forwarded-For who asks.
+    #[arg(long, env = "TICKETING_PROXIES", default_value_t = 0, value_name = "NUMBER")]
+    proxies: u8,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// How long units are held for an order.
@@ -154,9 +177,17 @@ pub(crate) fn open_web(
     vault: &Vault,
     secrets: &Secrets,
     secure_cookies: bool,
-) -> web::Web {
+    limits: Limits,
+) -> anyhow::Result<web::Web> {
     let accounts = command_api::LogAccounts { log: log.clone(), vault: vault.clone() };
-    web::Web::new(&secrets.session, Arc::new(accounts), secure_cookies)
+    let settings = web::Settings {
+        session_key: secrets.session,
+        token_keys: web::TokenKeys::new(&secrets.tokens).context("TICKETING_TOKEN_KEYS")?,
+        secure_cookies,
+        limits: limits.limits == Switch::On,
+        proxies: limits.proxies,
+    };
+    Ok(web::Web::new(settings, Arc::new(accounts)))
 }
 
 /// # Errors

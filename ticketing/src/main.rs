@@ -82,7 +82,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Role::ProcessManagers(settings) => roles::process_managers::run(settings).await?,
         Role::Relay(settings) => roles::relay::run(settings).await?,
-        Role::Log(roles::log::Command::Serve(settings)) => roles::log::serve(settings).await?,
+        Role::Log(command) => roles::log::run(command).await?,
         Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,
         Role::Demo(settings) => return demo::run(settings).await,
     }

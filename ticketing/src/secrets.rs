@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub(crate) struct Secrets {
     pub(crate) session: [u8; 32],
     /// Wraps the keys of personal data.
     pub(crate) vault: [u8; 32],
+    /// Sign the tokens of programs, newest first.
+    pub(crate) tokens: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for Secrets {
@@ -30,32 +32,50 @@ impl fmt::Debug for Secrets {
 struct Stored {
     session_key: String,
     vault_key: String,
+    /// Newest first. Files of before there were tokens have none.
+    #[serde(default)]
+    token_keys: Vec<String>,
 }
 
 impl Secrets {
-    pub(crate) fn parse(session: &str, vault: &str) -> anyhow::Result<Self> {
+    /// From hex; `tokens` are one or more, separated by commas, newest first.
+    pub(crate) fn parse(session: &str, vault: &str, tokens: &str) -> anyhow::Result<Self> {
         Ok(Self {
             session: key(session).context("TICKETING_SESSION_KEY")?,
             vault: key(vault).context("TICKETING_VAULT_KEY")?,
+            tokens: tokens
+                .split(',')
+                .map(|text| key(text).context("TICKETING_TOKEN_KEYS"))
+                .collect::<anyhow::Result<_>>()?,
         })
     }
 
     /// The keys that `ticketing up` made.
     pub(crate) fn read(data: &Path) -> anyhow::Result<Self> {
         let path = path(data);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let stored: Stored =
-            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        Self::parse(&stored.session_key, &stored.vault_key)
-            .with_context(|| path.display().to_string())
+        let read = || {
+            let stored = stored(&path)?;
+            ensure!(
+                !stored.token_keys.is_empty(),
+                "no token_keys; `ticketing up` adds one to a file of an earlier version"
+            );
+            Self::parse(&stored.session_key, &stored.vault_key, &stored.token_keys.join(","))
+        };
+        read().with_context(|| path.display().to_string())
     }
 
-    /// The keys in the directory, made there on first use for its owner's eyes only.
+    /// The keys in the directory; what is missing is made there, for its owner's eyes only.
     pub(crate) fn read_or_create(data: &Path) -> anyhow::Result<Self> {
         let path = path(data);
-        if !path.exists() {
-            create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        let complete = || {
+            let stored = if path.exists() { stored(&path)? } else { Stored::random()? };
+            if stored.token_keys.is_empty() || !path.exists() {
+                let token_keys = vec![random_key()?];
+                write(&path, &Stored { token_keys, ..stored })?;
+            }
+            anyhow::Ok(())
+        };
+        complete().with_context(|| path.display().to_string())?;
         Self::read(data)
     }
 }
@@ -64,12 +84,23 @@ fn path(data: &Path) -> PathBuf {
     data.join("secrets.json")
 }
 
+impl Stored {
+    /// No token key yet.
+    fn random() -> anyhow::Result<Self> {
+        let (session_key, vault_key) = (random_key()?, random_key()?);
+        Ok(Self { session_key, vault_key, token_keys: Vec::new() })
+    }
+}
+
+fn stored(path: &Path) -> anyhow::Result<Stored> {
+    Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
+}
+
 /// Written beside and renamed: after a crash the file is whole or not there at all.
-fn create(path: &Path) -> anyhow::Result<()> {
-    let stored = Stored { session_key: random_key()?, vault_key: random_key()? };
+fn write(path: &Path, stored: &Stored) -> anyhow::Result<()> {
     let beside = path.with_extension("new");
     let mut file = private_file(&beside)?;
-    file.write_all(serde_json::to_string_pretty(&stored)?.as_bytes())?;
+    file.write_all(serde_json::to_string_pretty(stored)?.as_bytes())?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     Ok(())
@@ -84,4 +115,25 @@ fn random_key() -> anyhow::Result<String> {
 fn key(text: &str) -> anyhow::Result<[u8; 32]> {
     let bytes = hex::decode(text.trim()).context("not hex digits")?;
     <[u8; 32]>::try_from(bytes).map_err(|_| anyhow::anyhow!("not 64 hex digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_before_there_were_tokens_gets_a_key_and_keeps_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let old = format!(
+            "{{\"session_key\": \"{}\", \"vault_key\": \"{}\"}}",
+            "5e".repeat(32),
+            "7a".repeat(32)
+        );
+        fs::write(path(directory.path()), old).unwrap();
+        assert!(Secrets::read(directory.path()).is_err());
+        let first = Secrets::read_or_create(directory.path()).unwrap();
+        assert_eq!((first.session, first.vault), ([0x5e; 32], [0x7a; 32]));
+        let again = Secrets::read_or_create(directory.path()).unwrap();
+        assert_eq!((first.tokens.len(), first.tokens), (1, again.tokens));
+    }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Reservation};
+use crate::config::{self, Limits, Reservation};
 use crate::data_directory::{DataDirectory, Running};
 use crate::roles::command_api::{self, LogReady};
 use crate::secrets::Secrets;
@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     stripe_api_base: Option<String>,
     #[command(flatten)]
     reservation: Reservation,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -142,7 +144,7 @@ fn start_roles(
         StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
 
-    let web = config::open_web(&log, &vault, secrets, false);
+    let web = config::open_web(&log, &vault, secrets, false, settings.limits)?;
     let query_state = query_api::State::new(&pool, web.clone(), shutdown.clone());
     let checks = vec![
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,

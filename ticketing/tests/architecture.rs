@@ -12,6 +12,7 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("embedded-log", &[]),
+    ("bench", &["embedded-log"]),
     ("stripe-sandbox", &[]),
     ("local-services", &[]),
     ("eventlog", &["domain"]),
@@ -27,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// A library and the crates that may use it. `ticketing` opens the pool of connections and hands
 /// it on, so it is named where that needs the library.
 const DOORS: &[(&str, &[&str])] = &[
-    ("kurrentdb", &["eventlog"]),
+    ("kurrentdb", &["eventlog", "bench"]),
     ("tonic", &["embedded-log"]),
     ("fjall", &["embedded-log"]),
     ("async-nats", &["relay"]),

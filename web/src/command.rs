@@ -163,6 +163,8 @@ mod tests {
 
     use super::*;
     use crate::accounts::{Accounts, Unavailable};
+    use crate::session::Settings;
+    use crate::tokens::TokenKeys;
 
     struct Nobody;
 
@@ -189,7 +191,14 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let web = Web::new(&[1; 32], Arc::new(Nobody), false);
+        let settings = Settings {
+            session_key: [1; 32],
+            token_keys: TokenKeys::new(&[[2; 32]]).unwrap(),
+            secure_cookies: false,
+            limits: false,
+            proxies: 0,
+        };
+        let web = Web::new(settings, Arc::new(Nobody));
         Command::from_request(request.body(Body::from(body.to_owned())).unwrap(), &web).await
     }
 

@@ -2,8 +2,10 @@
 //!
 //! The map:
 //! - [`ApiError`]: every error answer, as `application/problem+json`.
-//! - [`Web`], [`Session`]: who is signed in, by a signed cookie; [`SignedIn`], [`MaybeSignedIn`] and
-//!   [`SameOrigin`] take it from a request; [`Accounts`] says whether a session is still open.
+//! - [`Web`], [`Session`]: who is signed in, by a signed cookie or a program's token; [`SignedIn`],
+//!   [`MaybeSignedIn`], [`Presented`] and [`SameOrigin`] take it from a request; [`Accounts`] says
+//!   whether a session is still open. [`TokenKeys`]: the keys of tokens.
+//! - [`limited`], [`ClientAddress`]: how many requests an address and an account may make.
 //! - [`Command`], [`RequestCause`]: a request to change something, and its [`domain::Cause`].
 //! - [`Fields`]: the members of a JSON body, read one by one so that every bad one is named.
 //! - [`IfMatch`], [`ReadPosition`], [`Written`]: which state a client has seen, and which it made.
@@ -11,11 +13,13 @@
 //! - [`serve`]: one listener with its limits, health routes, logs, metrics and end.
 
 mod accounts;
+mod client;
 mod command;
 mod cookie;
 mod fields;
 mod health;
 mod layers;
+mod limits;
 mod origin;
 mod path;
 mod problem;
@@ -24,9 +28,11 @@ mod seen;
 mod serve;
 mod session;
 mod signed_in;
+mod tokens;
 pub mod wire;
 
 pub use accounts::{Accounts, Unavailable};
+pub use client::{ClientAddress, limited};
 pub use command::{Command, RequestCause};
 pub use cookie::SetCookie;
 pub use fields::Fields;
@@ -37,5 +43,6 @@ pub use problem::{ApiError, FieldError};
 pub use request_id::RequestId;
 pub use seen::{IfMatch, ReadPosition, Written};
 pub use serve::serve;
-pub use session::{Session, Web};
-pub use signed_in::{MaybeSignedIn, SignedIn};
+pub use session::{Session, Settings, Web};
+pub use signed_in::{MaybeSignedIn, Presented, SignedIn};
+pub use tokens::{ACCESS_TOKEN_LASTS, InvalidTokenKeys, RefreshToken, TokenKeys};

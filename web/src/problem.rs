@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::accounts::Unavailable;
 
+/// How to show who one is, told to whoever has not (RFC 9110, 11.6.1).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 /// When to try again after the log, the vault or the read models were away.
 const RETRY_AFTER_OUTAGE_SECONDS: u32 = 1;
 /// When to try again after too many others changed the same thing.
@@ -117,6 +119,13 @@ impl ApiError {
     }
 
     #[must_use]
+    pub fn too_many_requests(retry_after_seconds: u32) -> Self {
+        let message = "Too many requests, please slow down";
+        let retry_after_seconds = Some(retry_after_seconds);
+        Self { retry_after_seconds, ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
+    #[must_use]
     pub fn unavailable(retry_after_seconds: u32) -> Self {
         let message = "This cannot be done just now, please try again";
         let retry_after_seconds = Some(retry_after_seconds);
@@ -176,6 +185,9 @@ impl ApiError {
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ pub async fn serve(
     });
     let router = router.merge(health::routes(checks, shutdown.clone()));
     let app = layered(router, REQUEST_TIMEOUT);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app);
     let server = server.with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {

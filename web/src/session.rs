@@ -1,4 +1,4 @@
-//! Sessions: a signed cookie that says who somebody is and until when.
+//! Sessions: a signed cookie or token that says who somebody is and until when.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use domain::id::{AccountId, SessionId};
 
 use crate::accounts::Accounts;
 use crate::cookie::{self, SetCookie};
+use crate::limits::Limits;
+use crate::signed_in::Presented;
+use crate::tokens::{self, TokenKeys};
 
 /// Where nothing but the address decides who gets a cookie, the browser itself must keep it from
 /// being set by others: that is what the prefix asks of it. It does so only over https.
@@ -24,8 +27,26 @@ const NAME_PLAIN: &str = "session";
 pub struct Web {
     session_key: Arc<hmac::Key>,
     fingerprint_key: Arc<hmac::Key>,
+    token_keys: Arc<TokenKeys>,
     accounts: Arc<dyn Accounts>,
     secure_cookies: bool,
+    limits: Option<Arc<Limits>>,
+    proxies: u8,
+}
+
+/// What [`Web`] is made from.
+#[derive(Debug)]
+pub struct Settings {
+    /// Signs the cookies, so it must be random, secret and the same in every process.
+    pub session_key: [u8; 32],
+    /// Sign the tokens of programs; the same in every process.
+    pub token_keys: TokenKeys,
+    /// False only on plain http at this machine.
+    pub secure_cookies: bool,
+    /// Whether requests are counted, and refused when one address or account makes too many.
+    pub limits: bool,
+    /// How many proxies of ours stand in front and tell in `X-Forwarded-For` who asks.
+    pub proxies: u8,
 }
 
 impl fmt::Debug for Web {
@@ -43,11 +64,10 @@ pub struct Session {
 }
 
 impl Web {
-    /// `session_key` signs the cookies, so it must be random, secret and the same in every
-    /// process; `secure_cookies` is false only on plain http at this machine.
     #[must_use]
-    pub fn new(session_key: &[u8; 32], accounts: Arc<dyn Accounts>, secure_cookies: bool) -> Self {
-        let master = hmac::Key::new(hmac::HMAC_SHA256, session_key);
+    pub fn new(settings: Settings, accounts: Arc<dyn Accounts>) -> Self {
+        let Settings { session_key, token_keys, secure_cookies, limits, proxies } = settings;
+        let master = hmac::Key::new(hmac::HMAC_SHA256, &session_key);
         let derived = |purpose: &str| {
             let key = hmac::sign(&master, purpose.as_bytes());
             Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
@@ -55,8 +75,11 @@ impl Web {
         Self {
             session_key: derived("session cookie"),
             fingerprint_key: derived("request fingerprint"),
+            token_keys: Arc::new(token_keys),
             accounts,
             secure_cookies,
+            limits: limits.then(|| Arc::new(Limits::new())),
+            proxies,
         }
     }
 
@@ -78,13 +101,31 @@ impl Web {
         SetCookie::new(self.session_name(), "", Duration::ZERO, self.secure_cookies)
     }
 
-    /// The session in the request's cookie, if we have signed it and it is not over.
-    #[must_use]
-    pub fn session(&self, headers: &HeaderMap) -> Option<Session> {
+    /// The session that a request presents, if we have signed it and it is not over. Whoever
+    /// sends a token is who the token says, whatever cookies come along.
+    pub(crate) fn presented(&self, headers: &HeaderMap) -> Option<Presented> {
+        if let Some(token) = tokens::bearer(headers) {
+            let session = self.read_access_token(token)?;
+            return Some(Presented { session, by_cookie: false });
+        }
         let now = Utc::now();
-        cookie::values(headers, self.session_name())
+        let session = cookie::values(headers, self.session_name())
             .filter_map(|value| self.open(value))
-            .find(|session| now < session.expires_at)
+            .find(|session| now < session.expires_at)?;
+        Some(Presented { session, by_cookie: true })
+    }
+
+    pub(crate) fn token_keys(&self) -> &TokenKeys {
+        &self.token_keys
+    }
+
+    /// None: nothing is limited.
+    pub(crate) fn limits(&self) -> Option<&Limits> {
+        self.limits.as_deref()
+    }
+
+    pub(crate) fn proxies(&self) -> u8 {
+        self.proxies
     }
 
     pub(crate) fn fingerprint(&self, request: &[&[u8]]) -> String {

@@ -21,6 +21,16 @@ const READ_CHECK_TIMEOUT: Duration = Duration::from_millis(300);
 #[derive(Clone, Copy, Debug)]
 pub struct SignedIn(pub Session);
 
+/// A session that we have signed and that is not past its end; whether it is still open has not been
+/// asked. Else the answer is 401, and 403 to another site's page.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented {
+    pub session: Session,
+    /// A browser adds its cookie to every request, even to one that another site has made; a token
+    /// comes only from a program that has it.
+    pub by_cookie: bool,
+}
+
 /// Whoever it is. A session that is forged, over or revoked is nobody; so is one used by another
 /// site to change something.
 #[derive(Clone, Copy, Debug)]
@@ -34,15 +44,34 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Presented { session, .. } = Presented::from_request_parts(parts, state).await?;
         let web = Web::from_ref(state);
-        let session = web.session(&parts.headers).ok_or_else(ApiError::unauthorized)?;
         let open = if parts.method.is_safe() {
             open_for_reading(&web, &session).await
         } else {
-            origin::check(parts)?;
             web.accounts().session_is_open(session.account, session.session).await?
         };
         if open { Ok(Self(session)) } else { Err(ApiError::unauthorized()) }
+    }
+}
+
+impl<S> FromRequestParts<S> for Presented
+where
+    S: Send + Sync,
+    Web: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let presented = Web::from_ref(state).presented(&parts.headers);
+        let presented = presented.ok_or_else(ApiError::unauthorized)?;
+        presented.check_origin(parts).map(|()| presented)
+    }
+}
+
+impl Presented {
+    fn check_origin(&self, parts: &Parts) -> Result<(), ApiError> {
+        if self.by_cookie && !parts.method.is_safe() { origin::check(parts) } else { Ok(()) }
     }
 }
 
@@ -55,10 +84,11 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let web = Web::from_ref(state);
-        let Some(session) = web.session(&parts.headers) else { return Ok(Self(None)) };
-        if !parts.method.is_safe() && origin::check(parts).is_err() {
+        let Some(presented) = web.presented(&parts.headers) else { return Ok(Self(None)) };
+        if presented.check_origin(parts).is_err() {
             return Ok(Self(None));
         }
+        let session = presented.session;
         Ok(Self(open_for_reading(&web, &session).await.then_some(session)))
     }
 }

@@ -22,7 +22,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web::{
-    Accounts, ApiError, Command, MaybeSignedIn, ReadyCheck, Session, SignedIn, Unavailable, Web,
+    Accounts, ApiError, Command, MaybeSignedIn, ReadyCheck, Session, Settings, SignedIn, TokenKeys,
+    Unavailable, Web,
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -113,11 +114,17 @@ async fn panics() -> &'static str {
     panic!("the secret of the inside")
 }
 
+fn web(session_key: [u8; 32], accounts: Arc<dyn Accounts>) -> Web {
+    let token_keys = TokenKeys::new(&[[1; 32]]).unwrap();
+    let (secure_cookies, limits, proxies) = (false, false, 0);
+    Web::new(Settings { session_key, token_keys, secure_cookies, limits, proxies }, accounts)
+}
+
 async fn serve_with(accounts: Known) -> Served {
     // The client asks for one even when it speaks plain http; another test may have set it.
     let _set_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let accounts = Arc::new(accounts);
-    let web = Web::new(&KEY, Arc::clone(&accounts) as Arc<dyn Accounts>, false);
+    let web = web(KEY, Arc::clone(&accounts) as Arc<dyn Accounts>);
     let state = State { web, began: Arc::default(), end: Arc::default() };
     let router = Router::new()
         .route("/whoami", get(whoami).post(whoami))
@@ -269,7 +276,7 @@ async fn a_forged_expired_or_revoked_session_is_nobody() {
     let known = Known { revoked: Some(revoked.session), ..Known::default() };
     let served = serve_with(known).await;
     let good = served.cookie(session(TimeDelta::days(1)));
-    let other_key = Web::new(&[8; 32], Arc::new(Known::default()), false);
+    let other_key = web([8; 32], Arc::new(Known::default()));
     let strange = State { web: other_key, ..served.state.clone() };
     let strange = strange.web.session_cookie(&session(TimeDelta::days(1)));
     let strange = axum::response::IntoResponse::into_response((strange, ()));

@@ -13,13 +13,17 @@ use domain::password::{InvalidPassword, Password};
 use domain::{Account, Cause, EmailClaim, Position};
 use eventlog::{ExecuteError, VaultError};
 use serde::Serialize;
-use web::{ApiError, Command, MaybeSignedIn, RequestCause, SameOrigin, Session};
+use web::{
+    ApiError, ClientAddress, Command, Fields, MaybeSignedIn, RequestCause, SameOrigin, Session,
+};
 
+use super::erasure;
 use crate::refusal::{not_executed, not_logged, not_sealed};
 use crate::state::State;
 use crate::step::{derived, step};
 
-const SESSION_LASTS: TimeDelta = TimeDelta::days(30);
+/// Of a browser and of a program alike.
+pub(super) const SESSION_LASTS: TimeDelta = TimeDelta::days(30);
 
 #[derive(Serialize)]
 pub(super) struct User {
@@ -80,8 +84,24 @@ pub(super) async fn sign_up(
 pub(super) async fn sign_in(
     Extract(state): Extract<State>,
     _: SameOrigin,
-    Command { mut fields, cause }: Command,
+    client: ClientAddress,
+    Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
+    let cause = cause.by(None);
+    let (account, email) = authenticate(&state, &client, fields, &cause).await?;
+    let (session, position) = open_session(&state, account, &cause).await?;
+    let user = User { id: account, email: email.as_str().to_owned() };
+    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
+    Ok((headers, Json(user)))
+}
+
+/// Who knows that password of that address.
+pub(super) async fn authenticate(
+    state: &State,
+    client: &ClientAddress,
+    mut fields: Fields,
+    cause: &Cause,
+) -> Result<(AccountId, Email), ApiError> {
     let email = fields.text("email", Email::parse);
     let password = fields.text("password", |text| match text {
         "" => Err("You must supply a password"),
@@ -89,24 +109,22 @@ pub(super) async fn sign_in(
     });
     let (Some(email), Some(password)) = (email, password) else { return Err(fields.refused()) };
     let invalid = || ApiError::bad_request("Invalid credentials");
+    let claim = state.vault.email_claim_id(&email);
+    client.shows_password(&claim)?;
     let password = password.map_err(|InvalidPassword| invalid())?;
-    let cause = cause.by(None);
 
-    let claim = state.log.load::<EmailClaim>(&state.vault.email_claim_id(&email)).await;
+    let claim = state.log.load::<EmailClaim>(&claim).await;
     let account = match claim.map_err(|error| not_logged(&error))?.state {
         EmailClaim::Taken { account } => account,
         // Nobody: looked up all the same, which takes the same time.
-        EmailClaim::Free => AccountId(derived(&cause, "nobody")),
+        EmailClaim::Free => AccountId(derived(cause, "nobody")),
     };
-    let stored = stored_hash(&state, account).await?;
-    if !state.passwords.verify(password, stored).await? {
-        return Err(invalid());
+    let stored = stored_hash(state, account).await?;
+    if state.passwords.verify(password, stored).await? {
+        Ok((account, email))
+    } else {
+        Err(invalid())
     }
-
-    let (session, position) = open_session(&state, account, &cause).await?;
-    let user = User { id: account, email: email.as_str().to_owned() };
-    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
-    Ok((headers, Json(user)))
 }
 
 pub(super) async fn sign_out(
@@ -150,14 +168,29 @@ async fn claim_address(
     cause: &Cause,
 ) -> Result<Claimed, ApiError> {
     let account = AccountId(derived(cause, "account"));
-    let command = EmailClaimCommand::Claim { account };
-    match state.log.execute::<EmailClaim>(claim, command, &step(cause, "claim")).await {
-        Ok(executed) => Ok(Claimed { account, just_now: !executed.events.is_empty() }),
-        Err(ExecuteError::Rejected(EmailClaimRejection::Taken { account })) => {
-            Ok(Claimed { account, just_now: false })
+    let claiming = step(cause, "claim");
+    for last_attempt in [false, true] {
+        let command = EmailClaimCommand::Claim { account };
+        let owner = match state.log.execute::<EmailClaim>(claim, command, &claiming).await {
+            Ok(executed) => {
+                return Ok(Claimed { account, just_now: !executed.events.is_empty() });
+            }
+            Err(ExecuteError::Rejected(EmailClaimRejection::Taken { account })) => account,
+            Err(error) => return Err(not_executed(error)),
+        };
+        let known = state.log.load::<Account>(&owner).await.map_err(|error| not_logged(&error))?;
+        match known.state {
+            // The erasure of its owner stopped before it gave the address back.
+            Account::Erasing { .. } if !last_attempt => {
+                erasure::finish(state, owner, claim, cause).await?;
+            }
+            Account::Unregistered
+            | Account::Registered { .. }
+            | Account::Erasing { .. }
+            | Account::Erased => return Ok(Claimed { account: owner, just_now: false }),
         }
-        Err(error) => Err(not_executed(error)),
     }
+    Err(ApiError::contended())
 }
 
 /// The account was registered with another address before, by another request with the same key.
@@ -174,6 +207,7 @@ async fn give_back_address(
     Ok(())
 }
 
+/// None: nobody can sign in with that account.
 async fn stored_hash(state: &State, account: AccountId) -> Result<Option<String>, ApiError> {
     let loaded = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
     let Account::Registered { password, .. } = loaded.state else { return Ok(None) };

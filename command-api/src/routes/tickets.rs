@@ -10,7 +10,7 @@ use domain::text::{InvalidQuantity, InvalidTitle, Quantity, Title};
 use domain::ticket::{TicketCommand, TicketListed, TicketRejection};
 use domain::{Aggregate, Revision, Ticket};
 use web::wire::{self, Price};
-use web::{ApiError, Command, Fields, IfMatch, PathId, SignedIn};
+use web::{ApiError, Command, Fields, IfMatch, PathId, RequestCause, SignedIn};
 
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
@@ -19,6 +19,7 @@ use crate::step::{derived, step};
 /// A seller who names no limit lets nobody take more units than this at once, however many there
 /// are now or later.
 const MAX_PER_ORDER_DEFAULT: u32 = 10;
+const WITHDRAWN_BECAUSE: &str = "withdrawn by the seller";
 
 pub(super) async fn list(
     Extract(state): Extract<State>,
@@ -85,6 +86,22 @@ pub(super) async fn edit(
     };
     let answer = shown(id, &ticket, revision)?;
     Ok((state.web.written(position, revision), Json(answer)))
+}
+
+/// Nobody can order it any more; what is reserved can still be paid.
+pub(super) async fn withdraw(
+    Extract(state): Extract<State>,
+    SignedIn(session): SignedIn,
+    PathId(id): PathId<TicketId>,
+    IfMatch(expected): IfMatch,
+    cause: RequestCause,
+) -> Result<impl IntoResponse, ApiError> {
+    let by = session.account;
+    let cause = step(&cause.by(Some(by)), "withdraw");
+    let command = TicketCommand::Withdraw { by, reason: WITHDRAWN_BECAUSE.to_owned() };
+    let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await;
+    let executed = executed.map_err(not_executed)?;
+    Ok((StatusCode::NO_CONTENT, state.web.written(executed.position, executed.revision), ()))
 }
 
 struct Change {

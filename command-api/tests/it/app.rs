@@ -18,8 +18,9 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use web::{Session, Web};
+use web::{Session, TokenKeys, Web};
 
+pub(crate) const TOKEN_KEY: [u8; 32] = [3; 32];
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 pub(crate) struct App {
@@ -29,6 +30,7 @@ pub(crate) struct App {
     pub(crate) web: Web,
     address: SocketAddr,
     shutdown: CancellationToken,
+    pub(crate) pool: PgPool,
     _database: TestDatabase,
 }
 
@@ -51,10 +53,10 @@ impl App {
         let database = TestDatabase::create().await;
         let log = open(&test_log);
         let pool = pool(database.url()).await;
-        let vault = Vault::new(pool, &[1; 32]);
+        let vault = Vault::new(pool.clone(), &[1; 32]);
         vault.install().await.unwrap();
         let accounts = LogAccounts { log: log.clone(), vault: vault.clone() };
-        let web = Web::new(&[2; 32], Arc::new(accounts), false);
+        let web = Web::new(settings(vec![TOKEN_KEY]), Arc::new(accounts));
         let reservation = Duration::from_secs(900);
         let mut state = State::new(log.clone(), vault.clone(), web.clone(), reservation);
         change(&mut state);
@@ -63,7 +65,7 @@ impl App {
         let shutdown = CancellationToken::new();
         let (router, end) = (command_api::router(state), shutdown.clone());
         tokio::spawn(async move { web::serve("test", listener, router, Vec::new(), end).await });
-        Self { test_log, log, vault, web, address, shutdown, _database: database }
+        Self { test_log, log, vault, web, address, shutdown, pool, _database: database }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -98,6 +100,17 @@ impl App {
         let response = axum::response::IntoResponse::into_response((cookie, ()));
         let header = response.headers()["set-cookie"].to_str().unwrap();
         header.split(';').next().unwrap().to_owned()
+    }
+}
+
+/// Limits are on: the tests live within them, but for the ones about them.
+pub(crate) fn settings(token_keys: Vec<[u8; 32]>) -> web::Settings {
+    web::Settings {
+        session_key: [2; 32],
+        token_keys: TokenKeys::new(&token_keys).unwrap(),
+        secure_cookies: false,
+        limits: true,
+        proxies: 0,
     }
 }
 
@@ -145,6 +158,21 @@ impl Person {
         self.request(Method::DELETE, path).send().await.unwrap()
     }
 
+    /// A program that this person has signed in: its access token and its refresh token.
+    pub(crate) async fn tokens(&self) -> (String, String) {
+        let body = json!({"email": self.email, "password": PASSWORD});
+        tokens(ok(self.post("/api/users/token", &body).await, StatusCode::OK).await)
+    }
+
+    pub(crate) async fn refresh(&self, refresh: &str) -> Response {
+        self.post("/api/users/token/refresh", &json!({"refreshToken": refresh})).await
+    }
+
+    /// A request of a program: with a token and without cookies.
+    pub(crate) fn program(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        Client::new().request(method, format!("{}{path}", self.base)).bearer_auth(token)
+    }
+
     /// Lists a ticket and gives its id.
     pub(crate) async fn lists(&self, body: &Value) -> String {
         let ticket = ok(self.post("/api/tickets", body).await, StatusCode::CREATED).await;
@@ -162,6 +190,12 @@ impl Person {
         let answer = ok(self.get("/api/users/currentuser").await, StatusCode::OK).await;
         answer["currentUser"].clone()
     }
+}
+
+/// The two tokens of an answer.
+pub(crate) fn tokens(answer: Value) -> (String, String) {
+    let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+    (text("accessToken"), text("refreshToken"))
 }
 
 pub(crate) fn concert() -> Value {

@@ -4,8 +4,13 @@
 
 mod accounts;
 mod app;
+mod authorization;
 mod bank;
+mod erasure;
+mod limits;
 mod orders;
 mod outage;
 mod payments;
+mod sessions;
 mod tickets;
+mod tokens;

@@ -169,6 +169,34 @@ async fn a_refused_quantity_leaves_title_and_price_as_they_were() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_ticket_sells_no_more_and_honours_what_is_reserved() {
+    let app = App::start().await;
+    let (seller, buyer) = (app.person().await, app.person().await);
+    let ticket = seller.lists(&json!({"title": "Concert", "price": 5, "quantity": 3})).await;
+    let order = buyer.orders(&ticket).await;
+    let path = format!("/api/tickets/{ticket}");
+    ok(app.visitor().delete(&path).await, StatusCode::UNAUTHORIZED).await;
+    ok(buyer.delete(&path).await, StatusCode::FORBIDDEN).await;
+    let nowhere = format!("/api/tickets/{}", Uuid::now_v7());
+    ok(seller.delete(&nowhere).await, StatusCode::NOT_FOUND).await;
+    let request = seller.request(Method::DELETE, &path).header("if-match", "\"0\"");
+    ok(request.send().await.unwrap(), StatusCode::PRECONDITION_FAILED).await;
+
+    // Once more there is nothing left to do.
+    for _ in 0..2 {
+        let response = seller.delete(&path).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert_eq!(header(response.headers(), "etag"), "\"2\"");
+    }
+    let more = buyer.post("/api/orders", &json!({"ticketId": ticket})).await;
+    ok(more, StatusCode::BAD_REQUEST).await;
+    ok(seller.put(&path, &concert()).await, StatusCode::BAD_REQUEST).await;
+    let cancelled = buyer.delete(&format!("/api/orders/{order}")).await;
+    assert_eq!(cancelled.status(), StatusCode::NO_CONTENT);
+    assert_eq!(count(&app.log, "TicketWithdrawn").await, 1);
+}
+
+#[tokio::test]
 async fn an_edit_meant_for_another_version_is_refused() {
     let app = App::start().await;
     let seller = app.person().await;

@@ -32,7 +32,65 @@ fn opened(number: u128, opened_at: i64, expires_at: i64) -> AccountEvent {
         session: session(number),
         opened_at: at(opened_at),
         expires_at: at(expires_at),
+        holder: Holder::Browser,
     })
+}
+
+fn refresh(number: u128) -> RefreshId {
+    RefreshId(Uuid::from_u128(number))
+}
+
+/// A program's session, from second 0 to 100, with refresh token 1.
+fn program_opened() -> AccountEvent {
+    AccountEvent::SessionOpened(SessionOpened {
+        session: session(1),
+        opened_at: at(0),
+        expires_at: at(100),
+        holder: Holder::Program { refresh: refresh(1) },
+    })
+}
+
+fn trade(presented: u128, next: u128) -> AccountCommand {
+    AccountCommand::RefreshToken {
+        session: session(1),
+        presented: refresh(presented),
+        next: refresh(next),
+        now: at(50),
+    }
+}
+
+fn traded(next: u128) -> AccountEvent {
+    AccountEvent::TokenRefreshed(TokenRefreshed { session: session(1), refresh: refresh(next) })
+}
+
+fn reused(presented: u128) -> AccountEvent {
+    let refresh = refresh(presented);
+    AccountEvent::RefreshReused(RefreshReused { session: session(1), refresh })
+}
+
+fn claim() -> EmailClaimId {
+    EmailClaimId("c1".to_owned())
+}
+
+fn erasure_requested() -> AccountEvent {
+    AccountEvent::ErasureRequested(ErasureRequested { claim: claim() })
+}
+
+fn erased() -> AccountEvent {
+    AccountEvent::PersonalDataErased(PersonalDataErased {})
+}
+
+fn change_password(verified: &str, number: u128, second: i64) -> AccountCommand {
+    AccountCommand::ChangePassword {
+        verified: sealed(verified),
+        password: sealed("new"),
+        session: session(number),
+        now: at(second),
+    }
+}
+
+fn password_changed() -> AccountEvent {
+    AccountEvent::PasswordChanged(PasswordChanged { password: sealed("new") })
 }
 
 fn revoked(number: u128) -> AccountEvent {
@@ -76,6 +134,108 @@ fn sessions_that_are_over_are_forgotten() {
     let account = Account::fold(&[registered(), opened(1, 0, 100), opened(2, 100, 200)]);
     let Account::Registered { sessions, .. } = account else { panic!("not registered") };
     assert_eq!(sessions.into_keys().collect::<Vec<_>>(), [session(2)]);
+}
+
+// === Programs ===
+
+#[test]
+fn a_program_is_signed_in_with_a_refresh_token() {
+    let open = AccountCommand::OpenProgramSession {
+        session: session(1),
+        refresh: refresh(1),
+        now: at(0),
+        expires_at: at(100),
+    };
+    given::<Account>([registered()]).when(open).then([program_opened()]);
+}
+
+#[test]
+fn a_refresh_token_is_traded_for_the_next() {
+    given::<Account>([registered(), program_opened()]).when(trade(1, 2)).then([traded(2)]);
+    given::<Account>([registered(), program_opened(), traded(2)])
+        .when(trade(2, 3))
+        .then([traded(3)]);
+}
+
+#[test]
+fn the_same_trade_again_is_already_so() {
+    given::<Account>([registered(), program_opened(), traded(2)]).when(trade(1, 2)).then_nothing();
+}
+
+#[test]
+fn a_refresh_token_that_comes_again_ends_its_session() {
+    let history = || [registered(), program_opened(), traded(2)];
+    given::<Account>(history()).when(trade(1, 3)).then([reused(1)]);
+    let account = Account::fold(&history().into_iter().chain([reused(1)]).collect::<Vec<_>>());
+    assert!(!account.has_session(session(1), at(50)));
+    assert_eq!(account.decide(trade(2, 4)), Err(AccountRejection::SessionOver));
+}
+
+#[test]
+fn only_an_open_session_of_a_program_has_tokens() {
+    let over = AccountRejection::SessionOver;
+    given::<Account>([registered()]).when(trade(1, 2)).then_refused(over.clone());
+    given::<Account>([registered(), opened(1, 0, 100)])
+        .when(trade(1, 2))
+        .then_refused(over.clone());
+    let late = AccountCommand::RefreshToken {
+        session: session(1),
+        presented: refresh(1),
+        next: refresh(2),
+        now: at(100),
+    };
+    given::<Account>([registered(), program_opened()]).when(late).then_refused(over);
+}
+
+// === Passwords ===
+
+#[test]
+fn a_new_password_ends_every_other_session() {
+    given::<Account>([registered(), opened(1, 0, 100), opened(2, 0, 100), opened(3, 0, 100)])
+        .when(change_password("p", 2, 50))
+        .then([password_changed(), revoked(1), revoked(3)]);
+}
+
+#[test]
+fn a_new_password_needs_an_open_session_and_the_present_password() {
+    let history = || [registered(), opened(1, 0, 100)];
+    given::<Account>(history())
+        .when(change_password("p", 1, 100))
+        .then_refused(AccountRejection::SessionOver);
+    given::<Account>(history().into_iter().chain([password_changed()]))
+        .when(change_password("p", 1, 50))
+        .then_refused(AccountRejection::PasswordChangedMeanwhile);
+}
+
+// === Erasure ===
+
+#[test]
+fn erasure_is_asked_for_and_then_confirmed() {
+    let request = || AccountCommand::RequestErasure { claim: claim() };
+    let confirm = || AccountCommand::ConfirmErasure;
+    given::<Account>([]).when(request()).then_refused(AccountRejection::NotFound);
+    given::<Account>([registered()])
+        .when(confirm())
+        .then_refused(AccountRejection::ErasureNotRequested);
+    given::<Account>([registered()]).when(request()).then([erasure_requested()]);
+    given::<Account>([registered(), erasure_requested()]).when(request()).then_nothing();
+    given::<Account>([registered(), erasure_requested()]).when(confirm()).then([erased()]);
+    given::<Account>([registered(), erasure_requested(), erased()]).when(confirm()).then_nothing();
+}
+
+#[test]
+fn who_is_to_be_forgotten_is_signed_out_and_does_nothing_more() {
+    let erasing = [registered(), opened(1, 0, 100), erasure_requested()];
+    assert!(!Account::fold(&erasing).has_session(session(1), at(50)));
+    let gone = [registered(), erasure_requested(), erased()];
+    for history in [erasing, gone] {
+        for command in [open(2), trade(1, 2), change_password("p", 1, 50)] {
+            given::<Account>(history.clone()).when(command).then_refused(AccountRejection::Erased);
+        }
+        given::<Account>(history)
+            .when(register())
+            .then_refused(AccountRejection::AlreadyRegistered);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::id::AccountId;
 /// The events of `email-<hmac>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum EmailClaimEvent {
     EmailClaimed(EmailClaimed),
     EmailReleased(EmailReleased),
@@ -17,12 +18,16 @@ impl Event for EmailClaimEvent {
     const UPCASTERS: &'static [Upcaster] = &[];
 }
 
+/// The address belongs to this account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmailClaimed {
     pub account: AccountId,
 }
 
+/// The address belongs to nobody any more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EmailReleased {
     pub account: AccountId,
 }

@@ -235,6 +235,31 @@ fn a_gone_order_comes_back_only_by_reinstatement() {
 }
 
 #[test]
+fn money_that_is_turned_away_never_pays_and_money_that_paid_is_never_turned_away() {
+    let turn_away = |number| OrderCommand::TurnAway { payment: payment(number) };
+    let turned_away =
+        || OrderEvent::OrderPaymentTurnedAway(OrderPaymentTurnedAway { payment: payment(1) });
+    let reinstate = |number| OrderCommand::Reinstate { payment: payment(number) };
+    let reinstated = OrderEvent::OrderReinstated(OrderReinstated { payment: payment(2) });
+    given::<Order>([placed(), expired()]).when(turn_away(1)).then([turned_away()]);
+    let history = || [placed(), expired(), turned_away()];
+    given::<Order>(history()).when(turn_away(1)).then_nothing();
+    given::<Order>(history()).when(reinstate(1)).then_refused(OrderRejection::PaymentTurnedAway);
+    given::<Order>(history()).when(reinstate(2)).then([reinstated]);
+    given::<Order>([placed(), turned_away()])
+        .when(start(1, 0))
+        .then_refused(OrderRejection::PaymentTurnedAway);
+
+    given::<Order>([placed(), started(1)])
+        .when(turn_away(1))
+        .then_refused(OrderRejection::PaymentUnderWay { payment: payment(1) });
+    given::<Order>([placed(), started(1), completed()])
+        .when(turn_away(1))
+        .then_refused(OrderRejection::AlreadyPaid);
+    given::<Order>([placed(), started(2)]).when(turn_away(1)).then([turned_away()]);
+}
+
+#[test]
 fn a_paid_order_is_refunded_up_to_what_was_paid() {
     let paid = || [placed(), started(1), completed()];
     given::<Order>(paid()).when(ask_refund(1, 4000)).then([refund_requested()]);
@@ -264,6 +289,7 @@ fn any_command() -> impl Strategy<Value = OrderCommand> {
         Just(cancel()),
         (800..1000_i64).prop_map(expire),
         number.clone().prop_map(|number| OrderCommand::Reinstate { payment: payment(number) }),
+        number.clone().prop_map(|number| OrderCommand::TurnAway { payment: payment(number) }),
         number.clone().prop_map(|number| ask_refund(number, 4000)),
         number.prop_map(|number| OrderCommand::RecordRefund { refund: refund(number) }),
     ]

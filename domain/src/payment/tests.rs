@@ -169,6 +169,88 @@ fn a_refund_succeeds_once() {
         .then_refused(PaymentRejection::RefundNotFound);
 }
 
+// === What goes back without us ===
+
+fn external(provider_ref: &str, minor: i64) -> ExternalRefundDetected {
+    ExternalRefundDetected { provider_ref: provider_ref.to_owned(), amount: usd(minor) }
+}
+
+fn detected(provider_ref: &str, minor: i64) -> PaymentEvent {
+    PaymentEvent::ExternalRefundDetected(external(provider_ref, minor))
+}
+
+fn opened() -> DisputeOpened {
+    DisputeOpened { dispute: "dp_1".to_owned(), amount: usd(1000), reason: "fraudulent".to_owned() }
+}
+
+fn closed(outcome: DisputeOutcome) -> DisputeClosed {
+    DisputeClosed { dispute: "dp_1".to_owned(), amount: usd(1000), outcome }
+}
+
+#[test]
+fn what_somebody_else_gave_back_is_noted_once_and_is_not_ours_to_give_back() {
+    let record = || PaymentCommand::RecordExternalRefund(external("re_9", 1500));
+    given::<Payment>([]).when(record()).then_refused(PaymentRejection::NotFound);
+    given::<Payment>([initiated(), captured()]).when(record()).then([detected("re_9", 1500)]);
+    let history = || [initiated(), captured(), detected("re_9", 1500)];
+    given::<Payment>(history()).when(record()).then_nothing();
+    given::<Payment>(history())
+        .when(give_back(1, 2501))
+        .then_refused(PaymentRejection::RefundTooLarge);
+    given::<Payment>(history()).when(give_back(1, 2500)).then([refund_initiated(1, 2500)]);
+}
+
+#[test]
+fn our_own_refund_seen_at_the_provider_counts_once() {
+    let succeeded = PaymentEvent::RefundSucceeded(RefundSucceeded {
+        refund: refund(1),
+        provider_ref: "re_1".to_owned(),
+    });
+    let seen = detected("re_1", 4000);
+    let after = [initiated(), captured(), refund_initiated(1, 4000), succeeded.clone()];
+    given::<Payment>(after.clone())
+        .when(PaymentCommand::RecordExternalRefund(external("re_1", 4000)))
+        .then_nothing();
+    let before = [initiated(), captured(), refund_initiated(1, 4000), seen, succeeded];
+    assert_eq!(Payment::fold(&before), Payment::fold(&after));
+    assert!(Payment::fold(&after).is_refunded());
+}
+
+#[test]
+fn a_payment_that_somebody_gave_back_is_refunded() {
+    assert!(Payment::fold(&[initiated(), captured(), detected("re_9", 4000)]).is_refunded());
+    assert!(!Payment::fold(&[initiated(), captured(), detected("re_9", 3999)]).is_refunded());
+}
+
+#[test]
+fn disputed_money_is_not_given_back_unless_the_dispute_is_won() {
+    let open = PaymentEvent::DisputeOpened(opened());
+    let end = |outcome| PaymentEvent::DisputeClosed(closed(outcome));
+    let history = || [initiated(), captured(), open.clone()];
+    given::<Payment>(history())
+        .when(give_back(1, 3001))
+        .then_refused(PaymentRejection::RefundTooLarge);
+    given::<Payment>(history().into_iter().chain([end(DisputeOutcome::Lost)]))
+        .when(give_back(1, 3001))
+        .then_refused(PaymentRejection::RefundTooLarge);
+    given::<Payment>(history().into_iter().chain([end(DisputeOutcome::Won)]))
+        .when(give_back(1, 4000))
+        .then([refund_initiated(1, 4000)]);
+}
+
+#[test]
+fn a_dispute_is_noted_once_and_its_end_outweighs_its_beginning() {
+    let open = || PaymentCommand::RecordDispute(DisputeFact::Opened(opened()));
+    let lose = || PaymentCommand::RecordDispute(DisputeFact::Closed(closed(DisputeOutcome::Lost)));
+    let lost = || PaymentEvent::DisputeClosed(closed(DisputeOutcome::Lost));
+    let history = || [initiated(), captured()];
+    given::<Payment>([]).when(open()).then_refused(PaymentRejection::NotFound);
+    given::<Payment>(history()).when(open()).then([PaymentEvent::DisputeOpened(opened())]);
+    given::<Payment>(history()).when(lose()).then([lost()]);
+    given::<Payment>(history().into_iter().chain([lost()])).when(open()).then_nothing();
+    given::<Payment>(history().into_iter().chain([lost()])).when(lose()).then_nothing();
+}
+
 proptest! {
     /// The end is the same in whatever order and number the provider's facts come.
     #[test]

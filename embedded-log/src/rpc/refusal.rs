@@ -56,7 +56,7 @@ impl Refusal {
                     Code::FailedPrecondition
                 }
                 WriteError::Expired => Code::DeadlineExceeded,
-                WriteError::Busy => Code::ResourceExhausted,
+                WriteError::Busy | WriteError::Full => Code::ResourceExhausted,
                 WriteError::Stopped => Code::Unavailable,
                 WriteError::Store(error) => store_code(error),
             },
@@ -87,13 +87,35 @@ impl Refusal {
                 ("exception", "wrong-expected-version".to_owned()),
                 ("stream-name", stream.clone()),
                 ("expected-version", version_text(*expected)),
-                ("actual-version", current.map_or("-1".to_owned(), |last| last.to_string())),
+                ("actual-version", actual_text(*current)),
             ],
             Self::Write { .. }
             | Self::Invalid(_)
             | Self::Store(_)
             | Self::Filter(_)
             | Self::ShuttingDown => Vec::new(),
+        }
+    }
+
+    /// What the status says. Of a wrong revision the Python client reads everything from the text.
+    fn message(&self) -> String {
+        match self {
+            Self::Write { stream, expected, error: WriteError::WrongExpected { current } } => {
+                format!(
+                    "WrongExpectedVersion. Stream: {stream}, Expected version: {}, Actual version: {}",
+                    version_text(*expected),
+                    actual_text(*current)
+                )
+            }
+            Self::Write { .. }
+            | Self::Invalid(_)
+            | Self::MissingProperty(_)
+            | Self::EventTooLarge { .. }
+            | Self::AppendTooLarge
+            | Self::StreamDeleted(_)
+            | Self::Store(_)
+            | Self::Filter(_)
+            | Self::ShuttingDown => self.to_string(),
         }
     }
 
@@ -144,12 +166,11 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut trailers = MetadataMap::new();
         for (name, text) in refusal.trailers() {
-            // A stream's name need not fit a header; the clients then do without it.
-            if let Ok(value) = MetadataValue::try_from(text) {
+            if let Ok(value) = MetadataValue::try_from(ascii(&text)) {
                 trailers.insert(name, value);
             }
         }
-        Status::with_metadata(refusal.code(), refusal.to_string(), trailers)
+        Status::with_metadata(refusal.code(), refusal.message(), trailers)
     }
 }
 
@@ -165,6 +186,24 @@ fn store_code(error: &StoreError) -> Code {
             if only_io { Code::Unavailable } else { Code::DataLoss }
         }
     }
+}
+
+/// Text as it fits a header, everything else percent-encoded: the JavaScript client falls over a
+/// `stream-name` that is missing or holds other bytes.
+fn ascii(text: &str) -> String {
+    let mut fitting = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') {
+            fitting.push(char::from(byte));
+        } else {
+            fitting.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    fitting
+}
+
+fn actual_text(current: Option<u64>) -> String {
+    current.map_or("-1".to_owned(), |last| last.to_string())
 }
 
 fn version_text(expected: Expected) -> String {

@@ -15,6 +15,7 @@ use super::wire::{self, UuidForm};
 use crate::filter::Filter;
 use crate::proto::streams::ReadResp;
 use crate::store::reader::{self, Direction, Found};
+use crate::store::subscribers::Subscriber;
 use crate::store::{Store, StoreError};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,7 +39,7 @@ pub(crate) struct AllSubscription {
     /// The last position considered.
     position: u64,
     phase: Phase,
-    _counted: Counted,
+    counted: Subscriber,
 }
 
 /// A subscription to one stream.
@@ -50,7 +51,7 @@ pub(crate) struct StreamSubscription {
     /// The first revision not yet considered.
     revision: u64,
     phase: Phase,
-    _counted: Counted,
+    counted: Subscriber,
 }
 
 impl AllSubscription {
@@ -67,6 +68,7 @@ impl AllSubscription {
             From::At(position) => position,
             From::End => *durable.borrow(),
         };
+        let counted = store.subscribers().join(position);
         Self {
             store,
             ids,
@@ -77,7 +79,7 @@ impl AllSubscription {
             last_checkpoint: 0,
             position,
             phase: Phase::Opened,
-            _counted: Counted::new(),
+            counted,
         }
     }
 
@@ -101,6 +103,7 @@ impl AllSubscription {
         if page.exhausted {
             self.position = self.position.max(end);
         }
+        self.counted.has_seen(self.position);
         Ok(responses)
     }
 
@@ -161,8 +164,9 @@ impl StreamSubscription {
             From::At(revision) => revision.saturating_add(1),
             From::End => next,
         };
-        let (phase, counted) = (Phase::Opened, Counted::new());
-        Ok(Self { store, ids, durable, stream, revision, phase, _counted: counted })
+        let counted = store.subscribers().join(0);
+        let phase = Phase::Opened;
+        Ok(Self { store, ids, durable, stream, revision, phase, counted })
     }
 
     /// The responses for a page of events; whether that was all; and the stream's last revision.
@@ -182,6 +186,9 @@ impl StreamSubscription {
         if let Some(last) = page.last_revision {
             self.revision = last.saturating_add(1);
         }
+        if let Some(record) = page.records.last() {
+            self.counted.has_seen(record.position);
+        }
         let ids = self.ids;
         let events = page.records.into_iter().map(|record| wire::event(record, ids)).collect();
         Ok((events, page.exhausted, head.last_revision))
@@ -197,7 +204,7 @@ impl Pages for StreamSubscription {
         loop {
             refuse_if_closing(&self.store)?;
             // Marked as seen before the read: what is written meanwhile wakes us again.
-            self.durable.mark_unchanged();
+            let end = *self.durable.borrow_and_update();
             let (responses, exhausted, last_revision) = self.page().await?;
             if !responses.is_empty() {
                 return Ok(Some(responses));
@@ -205,6 +212,7 @@ impl Pages for StreamSubscription {
             if !exhausted {
                 continue;
             }
+            self.counted.has_seen(end);
             if self.phase == Phase::CatchingUp {
                 self.phase = Phase::Live;
                 return Ok(Some(vec![wire::caught_up(last_revision, None)]));
@@ -225,20 +233,4 @@ async fn wait(store: &Store, durable: &mut watch::Receiver<u64>) -> Result<(), R
 /// A subscription must end with an error: clients take a plain end for one, and spin.
 fn refuse_if_closing(store: &Store) -> Result<(), Refusal> {
     if store.closing().is_cancelled() { Err(Refusal::ShuttingDown) } else { Ok(()) }
-}
-
-/// Counts a subscription for as long as it lives.
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        metrics::gauge!("log_subscribers").increment(1);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        metrics::gauge!("log_subscribers").decrement(1);
-    }
 }

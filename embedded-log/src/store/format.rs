@@ -239,15 +239,25 @@ pub(crate) fn parse_index_key(key: &[u8]) -> Option<(u64, u64)> {
 
 /// A number on its own, with its checksum.
 pub(crate) fn sealed_number(number: u64) -> Vec<u8> {
-    let mut value = vec![0; CRC_BYTES];
-    value.extend_from_slice(&number.to_be_bytes());
-    seal(b"", &mut value);
-    value
+    seal_new(b"", &number.to_be_bytes())
 }
 
 /// The number in what [`sealed_number`] made; `None` for anything else.
 pub(crate) fn open_sealed_number(value: Vec<u8>) -> Option<u64> {
-    checked(b"", value.into()).ok()?.try_get_u64().ok()
+    open_sealed(b"", value.into())?.try_get_u64().ok()
+}
+
+/// `body` behind a checksum of it and of `key`.
+pub(crate) fn seal_new(key: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut value = vec![0; CRC_BYTES];
+    value.extend_from_slice(body);
+    seal(key, &mut value);
+    value
+}
+
+/// The body in what [`seal_new`] made for the same key; `None` for anything else.
+pub(crate) fn open_sealed(key: &[u8], value: Bytes) -> Option<Bytes> {
+    checked(key, value).ok()
 }
 
 fn seal(key: &[u8], value: &mut [u8]) {

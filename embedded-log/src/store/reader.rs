@@ -4,7 +4,7 @@
 use std::ops::Bound;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::format::{Head, Record};
+use super::format::{FIRST_POSITION, Head, Record};
 use super::tables::View;
 use super::{Corrupt, StoreError};
 use crate::filter::Filter;
@@ -81,6 +81,11 @@ pub(crate) struct Continuity {
 impl Continuity {
     pub(crate) fn unknown() -> Self {
         Self { next_position: None }
+    }
+
+    /// Nothing was read yet, and nothing may lie before the first record.
+    pub(crate) fn from_the_start() -> Self {
+        Self { next_position: Some(FIRST_POSITION) }
     }
 
     /// Takes the next record towards the end of the log.

@@ -20,7 +20,7 @@ use fjall::{
 
 use super::directory::Directory;
 use super::format::{Head, Record, index_key, parse_index_key};
-use super::{Corrupt, OpenError, StoreError};
+use super::{Corrupt, OpenError, StoreError, journal};
 use crate::limits::{CACHE_BYTES, INDEX_BUFFER_BYTES, JOURNAL_BYTES_MAX, RECORDS_BUFFER_BYTES};
 
 /// Threads that flush and compact. Two, so that a long compaction does not hold up a flush.
@@ -71,8 +71,18 @@ impl Tables {
             fs::rename(&in_making, &data).map_err(io)?;
             directory.sync().map_err(io)?;
         }
-        // The engine has been seen to panic on a damaged journal.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_keyspaces(&data)));
+        Self::recover(Arc::new(directory), None)
+    }
+
+    /// Opens tables that are there. With `keep_to`, what lies beyond that position is cut off, as
+    /// its commit is known to have failed.
+    pub(crate) fn recover(
+        directory: Arc<Directory>,
+        keep_to: Option<u64>,
+    ) -> Result<Self, OpenError> {
+        journal::settle(&directory, keep_to)?;
+        // The engine has been seen to panic on damaged files.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_keyspaces(&directory.data())));
         let (database, [all, stream_rev, streams]) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(open_error(&directory, error)),
@@ -88,7 +98,7 @@ impl Tables {
             streams,
             #[cfg(test)]
             fail_commits: Arc::default(),
-            directory: Arc::new(directory),
+            directory,
         })
     }
 
@@ -105,8 +115,36 @@ impl Tables {
         }
     }
 
-    /// The directory the tables lie in, for messages.
-    pub(crate) fn directory(&self) -> &Directory {
+    /// Rows that are durable only after the next [`Tables::sync`].
+    pub(crate) fn rows_for_later(&self) -> Rows {
+        Rows {
+            batch: self.database.batch(),
+            #[cfg(test)]
+            fail: Arc::clone(&self.fail_commits),
+        }
+    }
+
+    /// Makes all rows durable.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        Ok(self.database.persist(PersistMode::SyncAll)?)
+    }
+
+    /// Moves everything from the journals into tables.
+    #[cfg(test)]
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        for keyspace in [&self.all, &self.stream_rev, &self.streams] {
+            keyspace.rotate_memtable_and_wait()?;
+        }
+        Ok(())
+    }
+
+    /// How many events there are; not counted one by one, so that it costs nothing.
+    pub(crate) fn events_about(&self) -> u64 {
+        u64::try_from(self.all.approximate_len()).unwrap_or(u64::MAX)
+    }
+
+    /// The directory the tables lie in.
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
@@ -183,10 +221,47 @@ impl View<'_> {
     ) -> impl DoubleEndedIterator<Item = Result<Record, StoreError>> + use<> {
         let range = (first.map(u64::to_be_bytes), last.map(u64::to_be_bytes));
         self.snapshot.range(&self.tables.all, range).map(|row| {
-            let (key, value) = row.into_inner()?;
-            let position = parse_position(&key)?;
-            Ok(Record::decode(position, Bytes::copy_from_slice(&value))?)
+            let (position, value) = record_row(row)?;
+            Ok(Record::decode(position, value)?)
         })
+    }
+
+    /// The records of a range of positions as they are stored.
+    pub(crate) fn values(
+        &self,
+        (first, last): (Bound<u64>, Bound<u64>),
+    ) -> impl Iterator<Item = Result<(u64, Bytes), StoreError>> + use<> {
+        let range = (first.map(u64::to_be_bytes), last.map(u64::to_be_bytes));
+        self.snapshot.range(&self.tables.all, range).map(record_row)
+    }
+
+    /// The whole index: stream number, revision and position, sorted by the first two.
+    pub(crate) fn index(
+        &self,
+    ) -> impl Iterator<Item = Result<(u64, u64, u64), StoreError>> + use<> {
+        self.snapshot.iter(&self.tables.stream_rev).map(|row| {
+            let (key, position) = row.into_inner()?;
+            let (number, revision) = parse_index_key(&key).ok_or_else(|| bad_index(0))?;
+            Ok((number, revision, parse_position(&position)?))
+        })
+    }
+
+    /// The heads of all streams, sorted by name.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = Result<(String, Head), StoreError>> + use<> {
+        self.snapshot.iter(&self.tables.streams).map(|row| {
+            let (key, value) = row.into_inner()?;
+            let name = String::from_utf8_lossy(&key).into_owned();
+            let head = Head::decode(&name, Bytes::copy_from_slice(&value))?;
+            Ok((name, head))
+        })
+    }
+
+    /// The first and the last position of the log.
+    pub(crate) fn ends(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        let first = self.snapshot.first_key_value(&self.tables.all);
+        let last = self.snapshot.last_key_value(&self.tables.all);
+        let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
+        Ok(Some((parse_position(&first.key()?)?, parse_position(&last.key()?)?)))
     }
 
     /// The events of a range of revisions of one stream, in order; `.rev()` for the other way.
@@ -230,6 +305,11 @@ impl View<'_> {
         }
         Ok(record)
     }
+}
+
+fn record_row(row: fjall::Guard) -> Result<(u64, Bytes), StoreError> {
+    let (key, value) = row.into_inner()?;
+    Ok((parse_position(&key)?, Bytes::copy_from_slice(&value)))
 }
 
 fn open_keyspaces(path: &std::path::Path) -> fjall::Result<(Database, [Keyspace; 3])> {

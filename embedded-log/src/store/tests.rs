@@ -1,5 +1,6 @@
 //! The store when the disk fails or lies.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use super::directory::Directory;
 use super::tables::Tables;
 use super::write::{Change, Expected, Proposed, Write, WriteError};
 use super::{OpenError, Store, StoreError};
+use crate::operations::{OperationError, verify};
 
 fn write(stream: &str, expected: Expected) -> Write {
     let event = Proposed {
@@ -108,36 +110,162 @@ async fn an_index_that_names_the_wrong_record_is_found_out() {
     assert!(matches!(tables.view().event(2, 0), Err(StoreError::Corrupt(_))));
 }
 
-#[tokio::test]
-async fn a_flipped_bit_in_the_journal_never_loses_an_acknowledged_event_unnoticed() {
-    let original = TempDir::new().unwrap();
-    let store = Store::open(original.path()).unwrap();
-    for _ in 0..3 {
-        store.write(write("s", Expected::Any)).await.unwrap();
+/// A log whose events lie in one journal, to be damaged.
+struct Journal {
+    log: TempDir,
+    path: PathBuf,
+    /// The journal without the zeros at its end, after each write.
+    after: Vec<Vec<u8>>,
+    /// `REACHED`, likewise.
+    reached: Vec<Vec<u8>>,
+}
+
+impl Journal {
+    async fn of_writes(count: usize) -> Self {
+        // Hundreds of openings follow, each with several syncs.
+        let memory = Path::new("/dev/shm");
+        let log = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+        let (mut after, mut reached) = (Vec::new(), Vec::new());
+        let mut path = PathBuf::new();
+        for _ in 0..count {
+            let store = Store::open(log.path()).unwrap();
+            store.write(write("s", Expected::Any)).await.unwrap();
+            store.close().await;
+            path = log.path().join("data").join("0.jnl");
+            let bytes = std::fs::read(&path).unwrap();
+            let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+            after.push(bytes[..used].to_vec());
+            reached.push(std::fs::read(log.path().join("REACHED")).unwrap());
+        }
+        Self { log, path, after, reached }
     }
-    store.close().await;
-    let journal = std::fs::read_dir(original.path().join("data"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "jnl"))
-        .unwrap();
-    let bytes = std::fs::read(&journal).unwrap();
-    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+
+    /// The last revision of the log with that journal, after `acknowledged` writes.
+    async fn opened(&self, journal: &[u8], acknowledged: usize) -> Result<Option<u64>, OpenError> {
+        std::fs::write(&self.path, journal).unwrap();
+        std::fs::write(self.log.path().join("REACHED"), &self.reached[acknowledged - 1]).unwrap();
+        let opened = Store::open(self.log.path());
+        if opened.as_ref().is_err_and(|error| error.to_string().contains("cannot be read")) {
+            assert_eq!(
+                std::fs::read(&self.path).unwrap(),
+                journal,
+                "what is damaged stays as it is"
+            );
+        }
+        let store = opened?;
+        let last = last_revision(&store, "s").await;
+        let next = last.map_or(Expected::NoStream, Expected::Exact);
+        store.write(write("s", next)).await.unwrap();
+        store.close().await;
+        Ok(last)
+    }
+}
+
+#[tokio::test]
+async fn a_journal_torn_anywhere_behind_what_was_acknowledged_opens_with_all_of_that() {
+    let journal = Journal::of_writes(5).await;
+    let whole = &journal.after[4];
+    for at in (journal.after[2].len()..whole.len()).step_by(2) {
+        let last = journal.opened(&whole[..at], 3).await.unwrap();
+        assert_eq!(last, Some(if at >= journal.after[3].len() { 3 } else { 2 }), "cut at {at}");
+    }
+    for at in (0..journal.after[2].len()).step_by(7) {
+        let refused = journal.opened(&whole[..at], 3).await;
+        assert!(matches!(refused, Err(OpenError::Corrupt { .. })), "cut at {at}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_last_commit_torn_within_is_cut_off_and_garbage_behind_it_too() {
+    let journal = Journal::of_writes(4).await;
+    let (start, whole) = (journal.after[2].len(), &journal.after[3]);
+    for at in (start..whole.len()).step_by(3) {
+        let mut torn = whole.clone();
+        torn[at] ^= 0x5a;
+        let last = journal.opened(&torn, 3).await.unwrap();
+        assert!(last == Some(2) || last == Some(3), "byte {at}: {last:?}");
+        // A page that never got to the disk.
+        let mut torn = whole.clone();
+        torn[start..at].fill(0);
+        torn[at] ^= 0x5a;
+        assert_eq!(journal.opened(&torn, 3).await.unwrap(), Some(2), "zeros up to {at}");
+    }
+    for garbage in [&[0xff; 300][..], &[1; 300], &[0, 0, 0, 7], &whole[..40], &[2; 4096]] {
+        let torn = [whole, garbage].concat();
+        assert_eq!(journal.opened(&torn, 4).await.unwrap(), Some(3), "{garbage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_before_what_was_acknowledged_is_refused_and_nothing_is_touched() {
+    let journal = Journal::of_writes(4).await;
+    let whole = &journal.after[3];
     let mut refused = 0;
-    for at in (0..used).step_by(11) {
-        let mut damaged = bytes.clone();
+    for at in (0..whole.len()).step_by(2) {
+        let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
-        std::fs::write(&journal, &damaged).unwrap();
-        match Store::open(original.path()) {
-            Ok(store) => {
-                assert_eq!(last_revision(&store, "s").await, Some(2), "byte {at}");
-                store.close().await;
-            }
+        match journal.opened(&damaged, 4).await {
+            // Some bits say nothing, those of the engine's sequence number for instance.
+            Ok(last) => assert_eq!(last, Some(3), "byte {at}"),
             Err(error) => {
-                assert!(matches!(error, OpenError::Corrupt { .. }), "byte {at}: {error}");
+                assert!(error.to_string().contains("journal 0.jnl, byte "), "byte {at}: {error}");
                 refused += 1;
             }
         }
     }
-    assert!(refused > 0, "the journal holds the events");
+    assert!(refused * 2 * 10 > whole.len() * 9, "{refused} of {}", whole.len());
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_table_is_found_by_verify_and_never_served() {
+    let log = TempDir::new().unwrap();
+    let store = Store::open(log.path()).unwrap();
+    for _ in 0..20 {
+        store.write(write("s", Expected::Any)).await.unwrap();
+    }
+    store.close().await;
+    let tables = Tables::open(Directory::open(log.path()).unwrap()).unwrap();
+    tables.flush().unwrap();
+    drop(tables);
+    assert_eq!(verify(log.path(), &mut |_| {}).unwrap().events, 20);
+
+    let mut found = 0;
+    for table in tables_below(&log.path().join("data/keyspaces/1")) {
+        let bytes = std::fs::read(&table).unwrap();
+        for at in (0..bytes.len()).step_by(bytes.len() / 25 + 1) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 4;
+            std::fs::write(&table, damaged).unwrap();
+            match verify(log.path(), &mut |_| {}) {
+                Ok(extent) => assert_eq!(extent.events, 20, "byte {at} says nothing"),
+                Err(OperationError::Damaged { .. } | OperationError::Open(_)) => found += 1,
+                Err(error) => panic!("byte {at}: {error}"),
+            }
+            if let Ok(store) = Store::open(log.path()) {
+                let read = store.read(|view| view.events(1, 0..=19).collect::<Result<Vec<_>, _>>());
+                if let Ok(events) = read.await {
+                    assert!(events.iter().all(|event| &*event.data == b"data"), "byte {at}");
+                }
+                store.close().await;
+            }
+        }
+        std::fs::write(&table, bytes).unwrap();
+    }
+    assert!(found > 0, "the tables hold the events");
+}
+
+fn tables_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.parent().is_some_and(|parent| parent.ends_with("tables")) {
+                found.push(path);
+            }
+        }
+    }
+    found
 }

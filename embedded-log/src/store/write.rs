@@ -71,6 +71,9 @@ pub(crate) enum WriteError {
     /// A write or a sync failed earlier, or the server is ending.
     #[error("the log takes no writes until it is restarted")]
     Stopped,
+    /// The log takes writes again when there is room.
+    #[error("the disk is full")]
+    Full,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

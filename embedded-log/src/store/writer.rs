@@ -2,24 +2,25 @@
 //! them durable with one sync, and only then answers.
 
 use std::ops::Bound;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use fjall::{Error as EngineError, LsmError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::directory::Reached;
+use super::directory::{Directory, Reached, is_full};
 use super::format::{DELETED_REVISION, FIRST_POSITION, Head};
 use super::generations::Generations;
 use super::reader::Continuity;
 use super::stage::Stage;
 use super::tables::{Tables, View};
 use super::write::{Write, WriteError, Written};
-use super::{Corrupt, StoreError};
+use super::{Corrupt, Health, OpenError, Slot, StoreError};
 use crate::limits::{
     COMMIT_BYTES_MAX, COMMIT_WRITES_MAX, HEADS_GENERATION_MAX, RECENT_IDS_GENERATION_MAX,
-    TAIL_RECORDS_MAX,
+    ROOM_CHECK_SECONDS_MIN, TAIL_RECORDS_MAX,
 };
 
 /// What the writer is sent.
@@ -52,12 +53,14 @@ pub(crate) struct Memory {
 }
 
 pub(crate) struct Writer {
-    tables: Tables,
+    directory: Arc<Directory>,
     memory: Memory,
     messages: mpsc::Receiver<Message>,
     durable: watch::Sender<u64>,
     reached: Reached,
-    stopped: Arc<AtomicBool>,
+    health: Arc<Health>,
+    /// While the disk is full: when it was last looked at.
+    full_since: Option<Instant>,
 }
 
 impl Pending {
@@ -70,19 +73,13 @@ impl Pending {
 impl Writer {
     /// Reads the end of the log: where to go on, and the ids of the last events.
     pub(crate) fn recover(
-        tables: Tables,
+        tables: &Tables,
         messages: mpsc::Receiver<Message>,
-        stopped: Arc<AtomicBool>,
+        health: Arc<Health>,
     ) -> Result<(Self, watch::Receiver<u64>), StoreError> {
-        let mut memory = Memory {
-            heads: Generations::new(HEADS_GENERATION_MAX),
-            recent: Generations::new(RECENT_IDS_GENERATION_MAX),
-            next_position: FIRST_POSITION,
-            next_stream_number: tables.view().last_stream_number()? + 1,
-            last_ticks: 0,
-        };
-        let last_position = recall_tail(&tables.view(), &mut memory)?;
-        let (reached, noted) = Reached::open(tables.directory()).map_err(fjall::Error::Io)?;
+        let (memory, last_position) = recall(tables)?;
+        let directory = Arc::clone(tables.directory());
+        let (reached, noted) = Reached::open(&directory).map_err(fjall::Error::Io)?;
         if last_position < noted {
             let place = format!("position {last_position}, where the log ends");
             let problem = "it had gone further, so acknowledged events are missing";
@@ -90,20 +87,26 @@ impl Writer {
         }
         let (durable, watching) = watch::channel(last_position);
         publish_position(last_position);
-        Ok((Self { tables, memory, messages, durable, reached, stopped }, watching))
+        let full_since = None;
+        Ok((Self { directory, memory, messages, durable, reached, health, full_since }, watching))
     }
 
     /// Serves until told to close, or until nobody is left to send.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self, slot: &Slot) {
         let mut closing = false;
         while !closing {
             let Some(first) = self.messages.blocking_recv() else { break };
             let (group, close) = self.take_group(first);
             closing = close;
-            if self.stopped.load(Ordering::Relaxed) {
-                refuse(group);
+            if self.full_since.is_some() {
+                self.look_for_room(slot);
+            }
+            if self.health.stopped.load(Ordering::Relaxed) {
+                refuse(group, || WriteError::Stopped);
+            } else if self.full_since.is_some() {
+                refuse(group, || WriteError::Full);
             } else {
-                self.commit(group);
+                self.commit(group, slot);
             }
         }
         self.messages.close();
@@ -131,10 +134,13 @@ impl Writer {
         (group, false)
     }
 
-    fn commit(&mut self, group: Vec<Waiting>) {
+    fn commit(&mut self, group: Vec<Waiting>, slot: &Slot) {
         let started = Instant::now();
-        let view = self.tables.view();
-        let mut stage = Stage::new(&self.tables, &view, &mut self.memory, now_ticks());
+        let Some(tables) = slot.read().unwrap_or_else(PoisonError::into_inner).clone() else {
+            return refuse(group, || WriteError::Stopped);
+        };
+        let view = tables.view();
+        let mut stage = Stage::new(&tables, &view, &mut self.memory, now_ticks());
         let mut answers = Vec::with_capacity(group.len());
         for Waiting { write, reply, budget } in group {
             // Whoever no longer waits takes the outcome for unknown, so either outcome is right.
@@ -145,7 +151,8 @@ impl Writer {
         let staged = stage.finish();
         let events = staged.events;
         if let Err(error) = staged.commit(&mut self.memory) {
-            self.stop(&error);
+            self.fail(&error);
+            // Nobody knows what is on disk.
             for (reply, _, _) in answers {
                 let _ = reply.send(Err(WriteError::Stopped));
             }
@@ -168,15 +175,91 @@ impl Writer {
         }
     }
 
-    /// After a failed write or sync nobody knows what is on disk: only a restart reads it anew.
-    fn stop(&self, error: &StoreError) {
-        self.stopped.store(true, Ordering::Relaxed);
+    /// Tells a full disk, which passes, from a failed write or sync, after which only a restart reads
+    /// anew what is on disk.
+    fn fail(&mut self, error: &StoreError) {
+        let full = match error {
+            StoreError::Engine(
+                EngineError::Io(error) | EngineError::Storage(LsmError::Io(error)),
+            ) => is_full(error),
+            // A flush in the background failed, and the engine does not say why.
+            StoreError::Engine(EngineError::Poisoned) => {
+                self.directory.has_room().is_ok_and(|room| !room)
+            }
+            StoreError::Engine(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Broken
+            | StoreError::Closed => false,
+        };
+        if !full {
+            return self.stop(error);
+        }
+        self.full_since = Some(Instant::now());
+        self.health.full.store(true, Ordering::Relaxed);
         metrics::gauge!("log_writes_stopped").set(1);
-        tracing::error!(
-            directory = %self.tables.directory().path().display(),
-            "the log takes no more writes until it is restarted: {error}"
-        );
+        let directory = self.directory.path().display();
+        tracing::error!(%directory, "the disk is full; the log waits for room: {error}");
     }
+
+    fn stop(&mut self, problem: &dyn std::fmt::Display) {
+        self.full_since = None;
+        self.health.stopped.store(true, Ordering::Relaxed);
+        metrics::gauge!("log_writes_stopped").set(1);
+        let directory = self.directory.path().display();
+        tracing::error!(%directory, "the log takes no more writes until it is restarted: {problem}");
+    }
+
+    /// If there is room again, opens the tables anew. The commit that failed is cut off first, whole
+    /// or not: nobody was told that it succeeded, and it may not be on disk.
+    fn look_for_room(&mut self, slot: &Slot) {
+        let waited = self
+            .full_since
+            .is_some_and(|since| since.elapsed() >= Duration::from_secs(ROOM_CHECK_SECONDS_MIN));
+        if !waited {
+            return;
+        }
+        self.full_since = Some(Instant::now());
+        match self.directory.has_room() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return self.stop(&error),
+        }
+        let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
+        drop(slot.take());
+        let durable = *self.durable.borrow();
+        match Tables::recover(Arc::clone(&self.directory), Some(durable)) {
+            Ok(tables) => match recall(&tables) {
+                Ok((memory, last_position)) if last_position == durable => {
+                    self.memory = memory;
+                    *slot = Some(tables);
+                    self.full_since = None;
+                    self.health.full.store(false, Ordering::Relaxed);
+                    metrics::gauge!("log_writes_stopped").set(0);
+                    let directory = self.directory.path().display();
+                    tracing::info!(%directory, "there is room again; the log takes writes");
+                }
+                Ok(_) => self.stop(&"the log does not end where it had got to"),
+                Err(error) => self.stop(&error),
+            },
+            // Tried again with the next write; readers are told that the log is away.
+            Err(OpenError::Io { source, .. }) if is_full(&source) => {}
+            Err(error) => self.stop(&error),
+        }
+    }
+}
+
+/// What the writer keeps in memory, read from the end of the log; and the last position.
+fn recall(tables: &Tables) -> Result<(Memory, u64), StoreError> {
+    let view = tables.view();
+    let mut memory = Memory {
+        heads: Generations::new(HEADS_GENERATION_MAX),
+        recent: Generations::new(RECENT_IDS_GENERATION_MAX),
+        next_position: FIRST_POSITION,
+        next_stream_number: view.last_stream_number()? + 1,
+        last_ticks: 0,
+    };
+    let last_position = recall_tail(&view, &mut memory)?;
+    Ok((memory, last_position))
 }
 
 /// Reads the end of the log back into the writer's memory, and checks it against the heads. Returns
@@ -212,9 +295,9 @@ struct Waiting {
     budget: OwnedSemaphorePermit,
 }
 
-fn refuse(group: Vec<Waiting>) {
+fn refuse(group: Vec<Waiting>, error: impl Fn() -> WriteError) {
     for waiting in group {
-        let _ = waiting.reply.send(Err(WriteError::Stopped));
+        let _ = waiting.reply.send(Err(error()));
     }
 }
 

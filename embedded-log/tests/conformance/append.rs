@@ -1,123 +1,38 @@
-//! Which expected revision lets which append through, on a stream in each of its states.
+//! Appends as the official client makes them: together or not at all, in order, once.
 
-use eventstore::{
-    CurrentRevision, DeleteStreamOptions, Error, StreamMetadataBuilder, StreamState,
-    TombstoneStreamOptions,
-};
+use eventstore::{CurrentRevision, Error, StreamState};
+use uuid::Uuid;
 
-use crate::support::{Server, append, event, events, read, revisions, stream};
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Missing,
-    OnlyMetadata,
-    TwoEvents,
-    SoftDeleted,
-    Tombstoned,
-}
-
-#[derive(Debug, PartialEq)]
-enum Outcome {
-    /// Written, with the new last revision.
-    Written(u64),
-    /// Refused, with the current last revision.
-    Wrong(Option<u64>),
-    Deleted,
-}
-
-use Outcome::{Deleted, Written, Wrong};
-use State::{Missing, OnlyMetadata, SoftDeleted, Tombstoned, TwoEvents};
+use crate::support::{Server, append, event, event_with_id, events, read, revisions, stream};
 
 const ANY: StreamState = StreamState::Any;
 const NO_STREAM: StreamState = StreamState::NoStream;
-const EXISTS: StreamState = StreamState::StreamExists;
 
 fn at(revision: u64) -> StreamState {
     StreamState::StreamRevision(revision)
 }
 
-async fn prepare(server: &Server, state: State) -> String {
-    let stream = stream("truth");
-    let client = &server.client;
-    match state {
-        Missing => {}
-        OnlyMetadata => {
-            let metadata = StreamMetadataBuilder::new().max_count(9).build();
-            client.set_stream_metadata(&*stream, &Default::default(), &metadata).await.unwrap();
-        }
-        TwoEvents | SoftDeleted | Tombstoned => {
-            append(client, &stream, NO_STREAM, events(0..2)).await.unwrap();
-        }
-    }
-    if matches!(state, SoftDeleted) {
-        client.delete_stream(&*stream, &DeleteStreamOptions::default()).await.unwrap();
-    }
-    if matches!(state, Tombstoned) {
-        client.tombstone_stream(&*stream, &TombstoneStreamOptions::default()).await.unwrap();
-    }
+/// A stream with two events.
+async fn two(server: &Server) -> String {
+    let stream = stream("two");
+    append(&server.client, &stream, NO_STREAM, events(0..2)).await.unwrap();
     stream
 }
 
-fn outcome(result: eventstore::Result<eventstore::WriteResult>) -> Outcome {
-    match result {
-        Ok(written) => Written(written.next_expected_version),
-        Err(Error::WrongExpectedVersion { current: CurrentRevision::NoStream, .. }) => Wrong(None),
-        Err(Error::WrongExpectedVersion { current: CurrentRevision::Current(last), .. }) => {
-            Wrong(Some(last))
-        }
-        Err(Error::ResourceDeleted) => Deleted,
-        Err(other) => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
-async fn an_append_goes_through_if_and_only_if_the_stream_is_as_expected() {
+async fn a_refusal_is_the_clients_own_error_with_both_revisions() {
     let server = Server::start().await;
-    let table = [
-        (Missing, ANY, Written(0)),
-        (Missing, NO_STREAM, Written(0)),
-        (Missing, EXISTS, Wrong(None)),
-        (Missing, at(0), Wrong(None)),
-        (OnlyMetadata, ANY, Written(0)),
-        (OnlyMetadata, NO_STREAM, Written(0)),
-        (OnlyMetadata, EXISTS, Written(0)),
-        (OnlyMetadata, at(0), Wrong(None)),
-        (TwoEvents, ANY, Written(2)),
-        (TwoEvents, NO_STREAM, Wrong(Some(1))),
-        (TwoEvents, EXISTS, Written(2)),
-        (TwoEvents, at(0), Wrong(Some(1))),
-        (TwoEvents, at(1), Written(2)),
-        (TwoEvents, at(2), Wrong(Some(1))),
-        (TwoEvents, at(u64::MAX), Wrong(Some(1))),
-        (SoftDeleted, ANY, Written(2)),
-        (SoftDeleted, NO_STREAM, Written(2)),
-        (SoftDeleted, EXISTS, Deleted),
-        (SoftDeleted, at(0), Wrong(Some(1))),
-        (SoftDeleted, at(1), Written(2)),
-        (SoftDeleted, at(2), Wrong(Some(1))),
-        (Tombstoned, ANY, Deleted),
-        (Tombstoned, NO_STREAM, Deleted),
-        (Tombstoned, EXISTS, Deleted),
-        (Tombstoned, at(1), Deleted),
-    ];
-    for (state, expected, wanted) in table {
-        let stream = prepare(&server, state).await;
-        let got = outcome(append(&server.client, &stream, expected, vec![event(9)]).await);
-        assert_eq!(got, wanted, "{state:?} with {expected:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_repeats_what_was_expected() {
-    let server = Server::start().await;
-    let stream = prepare(&server, TwoEvents).await;
-    for stated in [NO_STREAM, at(7)] {
+    let stream = two(&server).await;
+    for stated in [NO_STREAM, at(0), at(7), at(u64::MAX / 2)] {
         let refused = append(&server.client, &stream, stated, vec![event(0)]).await;
-        let Err(Error::WrongExpectedVersion { expected, .. }) = refused else {
+        let Err(Error::WrongExpectedVersion { expected, current }) = refused else {
             panic!("{refused:?}")
         };
-        assert_eq!(expected, stated);
+        assert_eq!((expected, current), (stated, CurrentRevision::Current(1)));
     }
+    let refused = append(&server.client, &crate::support::stream("new"), at(0), events(0..1)).await;
+    let Err(Error::WrongExpectedVersion { current, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(current, CurrentRevision::NoStream);
 }
 
 #[tokio::test]
@@ -138,31 +53,99 @@ async fn events_of_one_append_are_together_and_positions_rise() {
 #[tokio::test]
 async fn an_append_of_nothing_only_checks() {
     let server = Server::start().await;
-    let stream = prepare(&server, TwoEvents).await;
-    let written = append(&server.client, &stream, at(1), Vec::new()).await.unwrap();
-    assert_eq!(written.next_expected_version, 1);
-    assert_eq!(outcome(append(&server.client, &stream, at(5), vec![]).await), Wrong(Some(1)));
-    assert_eq!(read(&server.client, &stream).await.unwrap().len(), 2);
+    let two = two(&server).await;
+    for stated in [at(1), ANY, StreamState::StreamExists] {
+        let written = append(&server.client, &two, stated, Vec::new()).await.unwrap();
+        assert_eq!(written.next_expected_version, 1, "{stated:?}");
+    }
+    for stated in [at(5), at(0), NO_STREAM] {
+        let refused = append(&server.client, &two, stated, Vec::new()).await;
+        assert!(matches!(refused, Err(Error::WrongExpectedVersion { .. })), "{stated:?}");
+    }
+    assert_eq!(read(&server.client, &two).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_append_of_very_many_events_is_one_append() {
+    const EVENTS: u64 = 5_000;
+    let server = Server::start().await;
+    let stream = stream("many");
+    let ids: Vec<_> = (0..EVENTS).map(|_| Uuid::new_v4()).collect();
+    let batch = || ids.iter().zip(0..).map(|(id, number)| event_with_id(number, *id)).collect();
+    let written = append(&server.client, &stream, NO_STREAM, batch()).await.unwrap();
+    assert_eq!(written.next_expected_version, EVENTS - 1);
+    let again = append(&server.client, &stream, NO_STREAM, batch()).await.unwrap();
+    assert_eq!((again.next_expected_version, again.position), (EVENTS - 1, written.position));
+    let stored = crate::support::read_with(
+        &server.client,
+        &stream,
+        eventstore::ReadStreamOptions::default().max_count(usize::MAX),
+    );
+    assert_eq!(revisions(&stored.await.unwrap()), (0..EVENTS).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_writers_at_one_revision_exactly_one_wins() {
     let server = Server::start().await;
-    let stream = prepare(&server, TwoEvents).await;
+    let stream = two(&server).await;
     let attempts = (0..32).map(|number| {
         let (client, stream) = (server.client.clone(), stream.clone());
         tokio::spawn(async move { append(&client, &stream, at(1), vec![event(number)]).await })
     });
     let mut won = 0;
     for attempt in attempts.collect::<Vec<_>>() {
-        match outcome(attempt.await.unwrap()) {
-            Written(2) => won += 1,
-            Wrong(Some(2)) => {}
-            other => panic!("{other:?}"),
+        match attempt.await.unwrap() {
+            Ok(written) => {
+                assert_eq!(written.next_expected_version, 2);
+                won += 1;
+            }
+            Err(Error::WrongExpectedVersion { current: CurrentRevision::Current(2), .. }) => {}
+            Err(other) => panic!("{other:?}"),
         }
     }
     assert_eq!(won, 1);
     assert_eq!(read(&server.client, &stream).await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_append_many_times_at_once_is_one() {
+    let server = Server::start().await;
+    for state in [NO_STREAM, ANY] {
+        let stream = stream("at-once");
+        let ids = [Uuid::new_v4(), Uuid::new_v4()];
+        let attempts = (0..32).map(|_| {
+            let (client, stream) = (server.client.clone(), stream.clone());
+            let batch = ids.map(|id| event_with_id(0, id)).to_vec();
+            tokio::spawn(async move { append(&client, &stream, state, batch).await })
+        });
+        for attempt in attempts.collect::<Vec<_>>() {
+            assert_eq!(attempt.await.unwrap().unwrap().next_expected_version, 1);
+        }
+        assert_eq!(read(&server.client, &stream).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_id_does_not_stand_in_the_way_of_another_stream() {
+    let server = Server::start().await;
+    let id = Uuid::new_v4();
+    for state in [NO_STREAM, ANY] {
+        let other = stream("other");
+        append(&server.client, &other, state, vec![event_with_id(0, id)]).await.unwrap();
+        assert_eq!(read(&server.client, &other).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_a_repetition() {
+    let server = Server::start().await;
+    let stream = stream("on");
+    let batch: Vec<_> = (0..3).map(|number| event_with_id(number, Uuid::new_v4())).collect();
+    for _ in 0..2 {
+        append(&server.client, &stream, NO_STREAM, batch.clone()).await.unwrap();
+    }
+    let next = append(&server.client, &stream, at(2), vec![event(3)]).await.unwrap();
+    assert_eq!(next.next_expected_version, 3);
 }
 
 #[tokio::test]
@@ -173,4 +156,15 @@ async fn what_cannot_be_a_stream_is_refused_and_the_client_lives_on() {
         assert!(matches!(refused, Err(Error::Grpc { .. })), "{name:?}: {refused:?}");
     }
     append(&server.client, &stream("fine"), NO_STREAM, vec![event(0)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn any_text_can_name_a_stream() {
+    let server = Server::start().await;
+    for name in ["größe-ü", "a b/c?d#e%20", "日本-🦀", "@at-$dollar"] {
+        let stream = stream(name);
+        append(&server.client, &stream, NO_STREAM, events(0..2)).await.unwrap();
+        let stored = read(&server.client, &stream).await.unwrap();
+        assert_eq!(stored[0].get_original_event().stream_id(), stream);
+    }
 }

@@ -8,7 +8,7 @@ use eventstore::{
     Error, Position, StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions,
 };
 
-use crate::support::{append, connect, event, event_with_id, events, number, read, soon, stream};
+use crate::support::{append, connect, event, event_with_id, events, number, read, soon};
 
 #[tokio::test]
 async fn a_restart_keeps_everything() {
@@ -113,21 +113,4 @@ async fn a_stop_in_the_middle_of_making_the_tables_does_no_harm() {
     fs::create_dir(directory.path().join("data.new")).unwrap();
     fs::write(directory.path().join("data.new/0.jnl"), b"half").unwrap();
     assert!(Server::open(Options::new(directory.path())).is_ok());
-}
-
-#[tokio::test]
-async fn the_log_is_found_by_gossip_at_the_address_it_advertises() {
-    let log = TestLog::start().await;
-    let discovered = log.connection_string().replace("kurrentdb://", "kurrentdb+discover://");
-    let client = connect(&discovered);
-    append(&client, &stream("found"), StreamState::NoStream, events(0..1)).await.unwrap();
-}
-
-#[tokio::test]
-async fn what_the_log_does_not_have_is_unimplemented_by_name() {
-    let log = TestLog::start().await;
-    let client = connect(&log.connection_string());
-    let refused = client.create_persistent_subscription("s", "group", &Default::default()).await;
-    assert!(matches!(refused, Err(Error::UnsupportedFeature)), "{refused:?}");
-    append(&client, "s", StreamState::NoStream, events(0..1)).await.unwrap();
 }

@@ -1,17 +1,43 @@
-//! The official client against a served log. With `KURRENTDB_URL` set, the parts that are not about
-//! our own server's life run against the `KurrentDB` it names.
+//! The rules of the protocol, each asked of a server over the wire, by the official client or in the
+//! protocol's own messages.
+//!
+//! By default every test serves a log of its own. With `KURRENTDB_URL` the suite runs against the
+//! `KurrentDB` it names, which must be one without TLS: every name is new, and no test takes the log
+//! to be empty. What is a server's own affair (limits, pace, what it does not have) is then skipped,
+//! with the reason printed.
+//!
+//! - `append_table` — every expected revision, stream state and repetition; `append`, `batch` — the
+//!   rest of the two ways to append; `limits`, `refusals` — what is not taken, and how that is said
+//! - `reads`, `all`, `filters` — counted reads
+//! - `subscriptions`, `checkpoints` — what comes later
+//! - `deletion`, `metadata` — what hides events
+//! - `connecting`, `noise` — what comes before, and what should not come
+//! - `life`, `durability`, `latency` — our own server's restarts, kills and pace
+//! - `support`, `wire`, `read_requests` — what the tests use
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test, which is its use")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "every other outcome fails the test alike")]
-#![allow(clippy::print_stdout, reason = "the latency test prints what it measured")]
+#![allow(clippy::print_stdout, reason = "says what is skipped and how long an append took")]
 
+mod all;
 mod append;
+mod append_table;
 mod batch;
+mod checkpoints;
+mod connecting;
 mod deletion;
 mod durability;
-mod idempotency;
+mod filters;
 mod latency;
 mod life;
+mod limits;
+mod metadata;
+mod noise;
+#[path = "../../src/proto.rs"]
+mod proto;
+mod read_requests;
 mod reads;
+mod refusals;
 mod subscriptions;
 mod support;
+mod wire;

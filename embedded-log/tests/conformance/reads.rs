@@ -1,11 +1,16 @@
-//! Reads at and beyond every edge.
+//! Reads of one stream, at and beyond every edge.
 
-use eventstore::{
-    Client, Error, Position, ReadAllOptions, ReadEvent, ReadStreamOptions, ResolvedEvent,
-    StreamPosition, StreamState, SubscriptionFilter,
+use eventstore::{Error, ReadEvent, ReadStreamOptions, StreamPosition, StreamState};
+use uuid::Uuid;
+
+use crate::proto::event_store::client::uuid::Value;
+use crate::proto::streams::read_req::options::{
+    CountOption, ReadDirection, UuidOption, stream_options::RevisionOption, uuid_option,
 };
-
-use crate::support::{Server, append, events, number, read_with, revisions, stream};
+use crate::proto::streams::read_resp::{Content, StreamNotFound};
+use crate::read_requests::of_stream;
+use crate::support::{Server, append, event_with_id, events, read_with, revisions, stream};
+use crate::wire::{EMPTY, identifier, parse_id};
 
 // The client's `position` sets a direction too, so ours comes after it.
 fn forwards(position: StreamPosition<u64>) -> ReadStreamOptions {
@@ -22,24 +27,65 @@ async fn a_stream_is_read_from_and_to_every_edge() {
     let server = Server::start().await;
     let stream = stream("edges");
     append(&server.client, &stream, StreamState::NoStream, events(0..5)).await.unwrap();
-    let table: [(ReadStreamOptions, &[u64]); 13] = [
+    let table: [(ReadStreamOptions, &[u64]); 20] = [
         (forwards(Start), &[0, 1, 2, 3, 4]),
+        (forwards(Position(0)), &[0, 1, 2, 3, 4]),
         (forwards(Position(3)), &[3, 4]),
+        (forwards(Position(4)), &[4]),
         (forwards(Position(5)), &[]),
-        (forwards(Position(u64::MAX)), &[]),
+        (forwards(Position(99)), &[]),
         (forwards(End), &[]),
+        (forwards(Start).max_count(1), &[0]),
         (forwards(Start).max_count(2), &[0, 1]),
-        (forwards(Start).max_count(0), &[]),
+        (forwards(Position(3)).max_count(1), &[3]),
+        (forwards(Start).max_count(5), &[0, 1, 2, 3, 4]),
+        (forwards(Start).max_count(1_000_000), &[0, 1, 2, 3, 4]),
         (backwards(End), &[4, 3, 2, 1, 0]),
         (backwards(Position(1)), &[1, 0]),
         (backwards(Position(99)), &[4, 3, 2, 1, 0]),
         (backwards(Start), &[0]),
+        (backwards(End).max_count(1), &[4]),
         (backwards(End).max_count(2), &[4, 3]),
+        (backwards(End).max_count(1_000_000), &[4, 3, 2, 1, 0]),
         (backwards(Position(0)), &[0]),
     ];
     for (line, (options, expected)) in table.into_iter().enumerate() {
         let read = read_with(&server.client, &stream, options).await.unwrap();
         assert_eq!(revisions(&read), expected, "line {line} of the table");
+    }
+}
+
+#[tokio::test]
+async fn no_count_and_no_revision_is_too_small_or_too_large() {
+    use StreamPosition::{End, Position, Start};
+    let Some(server) = Server::ours("another server may refuse them").await else { return };
+    let stream = stream("extremes");
+    append(&server.client, &stream, StreamState::NoStream, events(0..3)).await.unwrap();
+    let table: [(ReadStreamOptions, &[u64]); 6] = [
+        (forwards(Start).max_count(0), &[]),
+        (backwards(End).max_count(0), &[]),
+        (forwards(Start).max_count(usize::MAX), &[0, 1, 2]),
+        (backwards(End).max_count(usize::MAX), &[2, 1, 0]),
+        (forwards(Position(u64::MAX)), &[]),
+        (backwards(Position(u64::MAX)), &[2, 1, 0]),
+    ];
+    for (line, (options, expected)) in table.into_iter().enumerate() {
+        let read = read_with(&server.client, &stream, options).await.unwrap();
+        assert_eq!(revisions(&read), expected, "line {line} of the table");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_stream_is_an_answer_and_no_error() {
+    let server = Server::start().await;
+    let wire = server.wire().await;
+    let missing = stream("missing");
+    for direction in [ReadDirection::Forwards, ReadDirection::Backwards] {
+        let mut options = of_stream(&missing, RevisionOption::Start(EMPTY), CountOption::Count(9));
+        options.set_read_direction(direction);
+        let not_found = StreamNotFound { stream_identifier: Some(identifier(&missing)) };
+        let told = wire.read(options).await.unwrap();
+        assert_eq!(told, [Content::StreamNotFound(not_found)], "{direction:?}");
     }
 }
 
@@ -69,10 +115,72 @@ async fn a_forward_read_tells_where_the_stream_ends() {
 }
 
 #[tokio::test]
+async fn an_empty_page_tells_both_ends_of_the_stream_to_who_understands_it() {
+    let server = Server::start().await;
+    let wire = server.wire().await;
+    let stream = stream("beyond");
+    append(&server.client, &stream, StreamState::NoStream, events(0..2)).await.unwrap();
+    let mut options = of_stream(&stream, RevisionOption::Revision(9), CountOption::Count(10));
+    let contents = wire.read(options.clone()).await.unwrap();
+    assert_eq!(contents, [Content::FirstStreamPosition(0), Content::LastStreamPosition(1)]);
+    options.control_option = None;
+    assert_eq!(wire.read(options).await.unwrap(), [], "an old client would not understand it");
+}
+
+#[tokio::test]
+async fn ids_come_back_in_the_form_asked_for() {
+    let server = Server::start().await;
+    let wire = server.wire().await;
+    let (stream, id) = (stream("ids"), Uuid::from_u128(u128::MAX - 5));
+    let event = event_with_id(0, id);
+    append(&server.client, &stream, StreamState::NoStream, vec![event]).await.unwrap();
+    let forms = [
+        (Some(uuid_option::Content::Structured(EMPTY)), true),
+        (Some(uuid_option::Content::String(EMPTY)), false),
+    ];
+    for (content, structured) in forms {
+        let mut options = of_stream(&stream, RevisionOption::Start(EMPTY), CountOption::Count(1));
+        options.uuid_option = Some(UuidOption { content });
+        let contents = wire.read(options).await.unwrap();
+        let Some(Content::Event(read)) = contents.first() else { panic!("{contents:?}") };
+        let told = read.event.as_ref().unwrap().id.as_ref();
+        assert_eq!(parse_id(told), id);
+        let value = told.unwrap().value.as_ref().unwrap();
+        assert_eq!(matches!(value, Value::Structured(_)), structured);
+    }
+}
+
+#[tokio::test]
+async fn an_event_has_all_that_clients_take_for_granted() {
+    let server = Server::start().await;
+    let wire = server.wire().await;
+    let stream = stream("complete");
+    let written =
+        append(&server.client, &stream, StreamState::NoStream, events(0..1)).await.unwrap();
+    let options = of_stream(&stream, RevisionOption::Start(EMPTY), CountOption::Count(1));
+    let contents = wire.read(options).await.unwrap();
+    let Some(Content::Event(read)) = contents.first() else { panic!("{contents:?}") };
+    assert!(read.link.is_none() && read.position.is_some());
+    let event = read.event.as_ref().unwrap();
+    assert_eq!(event.stream_identifier, Some(identifier(&stream)));
+    assert_eq!((event.commit_position, event.prepare_position), written_at(&written));
+    assert_eq!(event.metadata["type"], "Numbered.v1");
+    assert_eq!(event.metadata["content-type"], "application/octet-stream");
+    // Ticks of 100 ns since 1970, as text.
+    let created: u128 = event.metadata["created"].parse().unwrap();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() / 100;
+    assert!(now.abs_diff(created) < 600 * 10_000_000, "{created} is not now");
+}
+
+fn written_at(written: &eventstore::WriteResult) -> (u64, u64) {
+    (written.position.commit, written.position.prepare)
+}
+
+#[tokio::test]
 async fn an_event_comes_back_as_it_was_sent() {
     let server = Server::start().await;
     let stream = stream("whole");
-    let id = uuid::Uuid::new_v4();
+    let id = Uuid::new_v4();
     let json = eventstore::EventData::json("Größe.v1", &serde_json::json!({"a": [1, "ü"]}))
         .unwrap()
         .id(id)
@@ -93,63 +201,14 @@ async fn an_event_comes_back_as_it_was_sent() {
     assert!(!read[1].get_original_event().is_json);
 }
 
-/// The events of `$all` in streams that begin with `prefix`.
-async fn all(client: &Client, prefix: &str, options: ReadAllOptions) -> Vec<ResolvedEvent> {
-    let filter = SubscriptionFilter::on_stream_name().add_prefix(prefix);
-    let options = options.filter(filter).max_count(100_000);
-    let mut reading = client.read_all(&options).await.unwrap();
-    let mut events = Vec::new();
-    while let Some(event) = reading.next().await.unwrap() {
-        events.push(event);
-    }
-    events
-}
-
-fn position(event: &ResolvedEvent) -> Position {
-    event.get_original_event().position
-}
-
-#[tokio::test]
-async fn all_is_read_both_ways_forwards_inclusive_backwards_exclusive() {
-    let server = Server::start().await;
-    let prefix = stream("all");
-    for index in 0..4 {
-        let stream = format!("{prefix}-{}", index % 2);
-        let batch = events(index * 3..index * 3 + 3);
-        append(&server.client, &stream, StreamState::Any, batch).await.unwrap();
-    }
-    let options = ReadAllOptions::default;
-    let client = &server.client;
-    let ahead = all(client, &prefix, options().position(StreamPosition::Start).forwards()).await;
-    assert_eq!(ahead.iter().map(number).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
-    assert!(ahead.windows(2).all(|pair| position(&pair[0]) < position(&pair[1])));
-
-    let mut back = all(client, &prefix, options().position(StreamPosition::End).backwards()).await;
-    back.reverse();
-    assert_eq!(back.iter().map(number).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
-
-    let at = StreamPosition::Position(position(&ahead[5]));
-    let from = all(client, &prefix, options().position(at).forwards()).await;
-    assert_eq!(number(&from[0]), 5);
-    let before = all(client, &prefix, options().position(at).backwards()).await;
-    assert_eq!(number(&before[0]), 4);
-
-    assert!(
-        all(client, &prefix, options().position(StreamPosition::End).forwards()).await.is_empty()
-    );
-    let start = options().position(StreamPosition::Start).backwards();
-    assert!(all(client, &prefix, start).await.is_empty());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_stream_is_read_whole_both_ways() {
     const EVENTS: u64 = 3000;
     let server = Server::start().await;
     let stream = stream("long");
     for start in (0..EVENTS).step_by(500) {
-        append(&server.client, &stream, StreamState::Any, events(start..start + 500))
-            .await
-            .unwrap();
+        let batch = events(start..start + 500);
+        append(&server.client, &stream, StreamState::Any, batch).await.unwrap();
     }
     let all = usize::try_from(EVENTS).unwrap();
     let ahead = forwards(StreamPosition::Start).max_count(all);
@@ -158,48 +217,4 @@ async fn a_long_stream_is_read_whole_both_ways() {
     let back = backwards(StreamPosition::End).max_count(all);
     let read = read_with(&server.client, &stream, back).await.unwrap();
     assert_eq!(revisions(&read), (0..EVENTS).rev().collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn filters_choose_by_prefix_or_pattern_of_stream_or_type() {
-    let server = Server::start().await;
-    let prefix = stream("chosen");
-    let (one, other) = (format!("{prefix}-one"), format!("{prefix}-other"));
-    append(&server.client, &one, StreamState::Any, events(0..2)).await.unwrap();
-    append(&server.client, &other, StreamState::Any, events(2..5)).await.unwrap();
-    let on_stream = SubscriptionFilter::on_stream_name;
-    let table = [
-        (on_stream().add_prefix(&one), 2),
-        (on_stream().add_prefix(&one).add_prefix(&other), 5),
-        (on_stream().regex(format!("^{prefix}-o(?!ther)")), 2),
-        (on_stream().regex(format!("^{prefix}.*$")), 5),
-        (on_stream().regex("^nothing-is-called-this"), 0),
-    ];
-    for (filter, count) in table {
-        let label = format!("{filter:?}");
-        let options = ReadAllOptions::default().filter(filter).max_count(1000);
-        let mut reading = server.client.read_all(&options).await.unwrap();
-        let mut found = 0;
-        while reading.next().await.unwrap().is_some() {
-            found += 1;
-        }
-        assert_eq!(found, count, "{label}");
-    }
-    let by_type = SubscriptionFilter::on_event_type().regex("^Numbered\\.v1$");
-    let options = ReadAllOptions::default().filter(by_type).max_count(3);
-    let mut reading = server.client.read_all(&options).await.unwrap();
-    let mut found = 0;
-    while reading.next().await.unwrap().is_some() {
-        found += 1;
-    }
-    assert_eq!(found, 3, "the count is of events that pass");
-}
-
-#[tokio::test]
-async fn a_pattern_that_cannot_be_read_is_refused() {
-    let server = Server::start().await;
-    let options =
-        ReadAllOptions::default().filter(SubscriptionFilter::on_stream_name().regex("(unclosed"));
-    let refused = server.client.read_all(&options).await;
-    assert!(matches!(refused, Err(Error::Grpc { code: tonic::Code::InvalidArgument, .. })));
 }

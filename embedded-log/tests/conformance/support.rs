@@ -1,4 +1,5 @@
-//! What every test of the suite uses.
+//! What every test of the suite uses: a server, its official client, and short forms of what is
+//! asked of it.
 
 use std::time::Duration;
 
@@ -9,28 +10,65 @@ use eventstore::{
 };
 use uuid::Uuid;
 
+use crate::wire::Wire;
+
 /// How long anything that must happen may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A log of our own, or with `KURRENTDB_URL` the one it names; and a client of it.
 pub(crate) struct Server {
     _log: Option<TestLog>,
+    connection_string: String,
     pub(crate) client: Client,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        #[allow(clippy::disallowed_methods, reason = "points the suite at a real KurrentDB")]
-        let url = std::env::var("KURRENTDB_URL");
-        match url {
-            Ok(url) => Self { _log: None, client: connect(&url) },
-            Err(_) => {
-                let log = TestLog::start().await;
-                let client = connect(&log.connection_string());
-                Self { _log: Some(log), client }
+        match other() {
+            Some(url) => {
+                let client = connect(&url);
+                Self { _log: None, connection_string: url, client }
             }
+            None => Self::start_ours().await,
         }
     }
+
+    /// A log of our own, for what another server may do otherwise; none with `KURRENTDB_URL`.
+    pub(crate) async fn ours(why: &str) -> Option<Self> {
+        if other().is_some() {
+            println!("skipped: {why}");
+            return None;
+        }
+        Some(Self::start_ours().await)
+    }
+
+    async fn start_ours() -> Self {
+        let log = TestLog::start().await;
+        let connection_string = log.connection_string();
+        let client = connect(&connection_string);
+        Self { _log: Some(log), connection_string, client }
+    }
+
+    pub(crate) fn connection_string(&self) -> &str {
+        &self.connection_string
+    }
+
+    /// The `host:port` of its first node.
+    pub(crate) fn authority(&self) -> &str {
+        let after_scheme = self.connection_string.split("://").nth(1).unwrap();
+        let hosts = after_scheme.split(['/', '?']).next().unwrap();
+        hosts.rsplit('@').next().unwrap().split(',').next().unwrap()
+    }
+
+    /// A connection on which anything can be said.
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::connect(self.authority()).await
+    }
+}
+
+fn other() -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "points the suite at a real KurrentDB")]
+    std::env::var("KURRENTDB_URL").ok()
 }
 
 pub(crate) fn connect(connection_string: &str) -> Client {
@@ -47,7 +85,11 @@ pub(crate) fn event(number: u64) -> EventData {
 }
 
 pub(crate) fn event_with_id(number: u64, id: Uuid) -> EventData {
-    EventData::binary("Numbered.v1", number.to_be_bytes().to_vec().into()).id(id)
+    typed_event("Numbered.v1", number).id(id)
+}
+
+pub(crate) fn typed_event(event_type: &str, number: u64) -> EventData {
+    EventData::binary(event_type, number.to_be_bytes().to_vec().into()).id(Uuid::new_v4())
 }
 
 pub(crate) fn events(numbers: std::ops::Range<u64>) -> Vec<EventData> {

@@ -17,7 +17,8 @@ use domain::id::{
 use domain::money::{Currency, Money};
 use domain::order::{
     OrderCancelled, OrderCompleted, OrderEvent, OrderExpired, OrderPaymentFailed,
-    OrderPaymentStarted, OrderPlaced, OrderRefundRequested, OrderRefunded, OrderReinstated,
+    OrderPaymentStarted, OrderPaymentTurnedAway, OrderPlaced, OrderRefundRequested, OrderRefunded,
+    OrderReinstated,
 };
 use domain::payment::{
     DisputeClosed, DisputeOpened, DisputeOutcome, ExternalRefundDetected, PaymentActionRequired,
@@ -104,6 +105,7 @@ fn order_events() -> Vec<OrderEvent> {
         OrderEvent::OrderCancelled(OrderCancelled { by: account(2) }),
         OrderEvent::OrderExpired(OrderExpired {}),
         OrderEvent::OrderReinstated(OrderReinstated { payment }),
+        OrderEvent::OrderPaymentTurnedAway(OrderPaymentTurnedAway { payment }),
         OrderEvent::OrderRefundRequested(OrderRefundRequested {
             refund,
             payment,
@@ -194,13 +196,13 @@ fn folder() -> PathBuf {
 }
 
 /// The types that lie in the folder.
-fn golden_types() -> BTreeSet<String> {
+pub(super) fn golden_types() -> BTreeSet<String> {
     let files = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name());
     let names = files.map(|name| name.into_string().unwrap());
     names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
 }
 
-fn golden(event_type: &str) -> String {
+pub(super) fn golden(event_type: &str) -> String {
     let path = folder().join(format!("{event_type}.json"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     text.trim_end_matches('\n').to_owned()
@@ -250,6 +252,40 @@ fn every_event_ever_written_is_read_and_today_s_are_written_as_ever() {
     checked.extend(check(&account_events()));
     checked.extend(check(&email_claim_events()));
     assert_eq!(golden_types(), checked, "no file is without its event");
+}
+
+/// Sessions had no holder in version 1, when only browsers had them.
+#[test]
+fn a_session_of_version_1_is_a_browser_s() {
+    let body = golden("SessionOpened.v1");
+    let read = lifted::<AccountEvent>("SessionOpened.v1", body.as_bytes()).unwrap();
+    let session = SessionId(Uuid::from_u128(0x0a));
+    let holder = Holder::Browser;
+    let opened = SessionOpened { session, opened_at: at(), expires_at: at(), holder };
+    assert_eq!(read, AccountEvent::SessionOpened(opened));
+    assert_eq!(encoded(&read).event_type, "SessionOpened.v2");
+}
+
+/// The golden file of version 2 has the one holder; this is the other.
+#[test]
+fn a_session_of_a_program_is_written_as_ever() {
+    let (session, refresh) = (SessionId(Uuid::from_u128(1)), RefreshId(Uuid::from_u128(2)));
+    let holder = Holder::Program { refresh };
+    let opened = SessionOpened { session, opened_at: at(), expires_at: at(), holder };
+    let written = encoded(&AccountEvent::SessionOpened(opened));
+    assert!(
+        written.body.get().ends_with(
+            r#","holder":{"kind":"program","refresh":"00000000-0000-0000-0000-000000000002"}}"#
+        ),
+        "{}",
+        written.body
+    );
+}
+
+#[test]
+fn a_version_of_tomorrow_is_refused_by_name() {
+    let error = lifted::<AccountEvent>("SessionOpened.v3", b"{}").unwrap_err();
+    assert_eq!(error, "this program knows SessionOpened only up to version 2");
 }
 
 #[test]

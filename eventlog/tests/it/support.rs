@@ -1,5 +1,6 @@
 //! What the tests share: handles, commands, and a wire that can be cut.
 
+mod fuse;
 mod wire;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use eventlog::{EventLog, Executed, Settings};
 use eventstore::{AppendToStreamOptions, Client, EventData, StreamState};
 use uuid::Uuid;
 
+pub(crate) use fuse::{Fuse, FuseCommand};
 pub(crate) use wire::Wire;
 
 /// Nothing in these tests takes so long unless it hangs.

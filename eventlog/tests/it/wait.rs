@@ -4,7 +4,9 @@ use domain::Ticket;
 use embedded_log::testing::TestLog;
 use tokio::time::Instant;
 
-use crate::support::{PATIENCE, cause, listed, new_order, new_ticket, process, reserve};
+use crate::support::{
+    Fuse, FuseCommand, PATIENCE, cause, listed, new_order, new_ticket, process, reserve,
+};
 
 fn held(ticket: &Ticket) -> u32 {
     ticket.listing().map_or(0, |listing| listing.held)
@@ -34,6 +36,22 @@ async fn who_waits_is_answered_when_another_process_brings_it_about_even_over_a_
     assert!(second.position > first.position);
     assert_eq!(loaded.state, second.state);
     assert_eq!((loaded.revision, loaded.position), (second.revision, second.position));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_takes_every_event_into_the_state_once() {
+    let server = TestLog::start().await;
+    let (log, other) = (process(&server), process(&server));
+    let fuse = new_ticket();
+    let light = async || {
+        other.execute::<Fuse>(&fuse, FuseCommand::Light, &cause()).await.unwrap();
+    };
+    light().await;
+    light().await;
+    let loaded = log.wait_until::<Fuse>(&fuse, PATIENCE, |fuse| fuse.lit >= 3);
+    let (loaded, ()) = tokio::join!(loaded, light());
+    let loaded = loaded.unwrap();
+    assert_eq!((loaded.state.lit, loaded.revision.unwrap().0), (3, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use web::{Accounts, Session, Unavailable, Web};
+use web::{Accounts, Session, TokenKeys, Unavailable, Web};
 
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(10);
@@ -52,7 +52,14 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn serve(pool: &PgPool) -> Self {
-        let web = Web::new(&[7; 32], Arc::new(EverybodyIsIn), false);
+        let settings = web::Settings {
+            session_key: [7; 32],
+            token_keys: TokenKeys::new(&[[8; 32]]).unwrap(),
+            secure_cookies: false,
+            limits: false,
+            proxies: 0,
+        };
+        let web = Web::new(settings, Arc::new(EverybodyIsIn));
         let shutdown = CancellationToken::new();
         let state = query_api::State::new(pool, web.clone(), shutdown.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

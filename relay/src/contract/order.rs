@@ -66,7 +66,9 @@ impl OrderFact {
                 amount: requested.amount.into(),
             },
             OrderEvent::OrderRefunded(refunded) => Self::Refunded { refund_id: refunded.refund.0 },
-            OrderEvent::OrderPaymentStarted(_) | OrderEvent::OrderPaymentFailed(_) => return None,
+            OrderEvent::OrderPaymentStarted(_)
+            | OrderEvent::OrderPaymentFailed(_)
+            | OrderEvent::OrderPaymentTurnedAway(_) => return None,
         })
     }
 

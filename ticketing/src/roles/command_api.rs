@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use eventlog::{EventLog, Vault};
 
-use crate::config::{self, DatabaseAt, LogAt, Metrics, Reservation, SecretsAt};
+use crate::config::{self, DatabaseAt, Limits, LogAt, Metrics, Reservation, SecretsAt};
 use crate::shutdown;
 
 #[derive(Args, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "TICKETING_SECURE_COOKIES")]
     secure_cookies: bool,
     #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
     metrics: Metrics,
 }
 
@@ -42,7 +44,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.open()?;
     let secrets = settings.secrets.read()?;
     let vault = Vault::new(settings.database.open()?, &secrets.vault);
-    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies);
+    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies, settings.limits)?;
     let router = router(log.clone(), vault.clone(), web, settings.reservation.window());
     println!("command-api: http://{}", listener.local_addr()?);
     // Only sign-up and sign-in need the vault, so the rest does not wait for Postgres.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use eventlog::Vault;
 
-use crate::config::{self, DatabaseAt, LogAt, Metrics, SecretsAt};
+use crate::config::{self, DatabaseAt, Limits, LogAt, Metrics, SecretsAt};
 use crate::shutdown;
 
 #[derive(Args, Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "TICKETING_SECURE_COOKIES")]
     secure_cookies: bool,
     #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
     metrics: Metrics,
 }
 
@@ -41,7 +43,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     // Only to ask whether a session is still open and what a person's address is: the query side
     // itself has no log to append to.
     let vault = Vault::new(pool.clone(), &secrets.vault);
-    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies);
+    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies, settings.limits)?;
     let state = query_api::State::new(&pool, web, shutdown.clone());
     let checks = vec![state.ready_check()];
     println!("query-api: http://{}", listener.local_addr()?);

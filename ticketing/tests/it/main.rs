@@ -6,6 +6,9 @@
     reason = "a test has nothing better to do with an error"
 )]
 
+mod log_files;
+mod log_look;
+mod log_move;
 mod program;
 mod roles_alone;
 mod shopper;

@@ -26,7 +26,8 @@ impl Places<'_> {
             .env("STRIPE_API_BASE", self.stripe)
             .env("STRIPE_SECRET_KEY", "sk_test_alone")
             .env("TICKETING_SESSION_KEY", "5e".repeat(32))
-            .env("TICKETING_VAULT_KEY", "7a".repeat(32));
+            .env("TICKETING_VAULT_KEY", "7a".repeat(32))
+            .env("TICKETING_TOKEN_KEYS", "70".repeat(32));
         Program::start(command)
     }
 }

@@ -1,0 +1,60 @@
+//! Changing one's password.
+
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use domain::Account;
+use domain::account::{AccountCommand, AccountRejection};
+use domain::password::{InvalidPassword, Password};
+use web::{ApiError, ClientAddress, Command, SignedIn};
+
+use super::erasure::claim_of;
+use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
+use crate::state::State;
+use crate::step::step;
+
+/// Whoever knows the present password gives a new one; all other sessions end. Made again after
+/// it took effect, the new password is the present one and nothing is left to do.
+pub(super) async fn change(
+    Extract(state): Extract<State>,
+    SignedIn(session): SignedIn,
+    client: ClientAddress,
+    Command { mut fields, cause }: Command,
+) -> Result<impl IntoResponse, ApiError> {
+    let present = fields.text("password", |text| match text {
+        "" => Err("You must supply your present password"),
+        text => Ok(Password::parse(text)),
+    });
+    let new = fields.text("newPassword", Password::parse);
+    let (Some(present), Some(new)) = (present, new) else { return Err(fields.refused()) };
+    let account = session.account;
+    let cause = cause.by(Some(account));
+    client.shows_password(&claim_of(&state, account).await?)?;
+
+    let known = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
+    let Account::Registered { password: verified, .. } = known.state else {
+        return Err(AccountRejection::Erased.answer());
+    };
+    let hash = state.vault.open(account, "password", &verified).await;
+    let hash = hash.map_err(|error| not_sealed(&error))?;
+    let right = match present {
+        Ok(present) => state.passwords.verify(present, Some(hash.clone())).await?,
+        Err(InvalidPassword) => false,
+    };
+    if !right {
+        let already_so = state.passwords.verify(new, Some(hash)).await?;
+        let wrong = || ApiError::invalid("password", "Invalid credentials");
+        let done = (StatusCode::NO_CONTENT, state.web.written(known.position, None), ());
+        return already_so.then_some(done).ok_or_else(wrong);
+    }
+    let hash = state.passwords.hash(new).await?;
+    let password = state.vault.seal(account, "password", &hash).await;
+    let password = password.map_err(|error| not_sealed(&error))?;
+    let now = cause.now;
+    let command =
+        AccountCommand::ChangePassword { verified, password, session: session.session, now };
+    let changing = step(&cause, "change-password");
+    let changed = state.log.execute::<Account>(&account, command, &changing).await;
+    let position = changed.map_err(not_executed)?.position;
+    Ok((StatusCode::NO_CONTENT, state.web.written(position, None), ()))
+}
