@@ -144,9 +144,9 @@ async fn work(
 
 /// Appends by one of the calls.
 pub(crate) enum Appender {
-    // Boxed: it is by far the largest.
+    // Boxed: the clients are large, and appenders are moved.
     Batch(Box<BatchAppendClient>),
-    Single(Client),
+    Single(Box<Client>),
     Bare(BareStore),
 }
 

@@ -75,7 +75,7 @@ async fn appends(
         for in_flight in IN_FLIGHT {
             let appender = match call {
                 Call::Batch => Appender::batch(client).await?,
-                Call::Single | Call::Bare => Appender::Single(client.clone()),
+                Call::Single | Call::Bare => Appender::Single(Box::new(client.clone())),
             };
             let cpu = Cpu::now(server)?;
             let (rate, all) = load::append(appender, events, in_flight, time).await?;
