@@ -19,6 +19,9 @@ use crate::Timestamp;
 use crate::aggregate::Aggregate;
 use crate::id::{AccountId, EmailClaimId, RefreshId, SessionId};
 
+/// One session in memory, with its share of the map.
+const SESSION_BYTES: usize = 2 * size_of::<(SessionId, Session)>();
+
 /// The state of an account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Account {
@@ -162,6 +165,15 @@ impl Aggregate for Account {
             AccountCommand::RevokeSession { session } => self.revoke(session),
             AccountCommand::RequestErasure { claim } => self.request_erasure(claim),
             AccountCommand::ConfirmErasure => self.confirm_erasure(),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Unregistered | Self::Erasing { .. } | Self::Erased => 0,
+            Self::Registered { email, password, sessions } => {
+                email.0.len() + password.0.len() + sessions.len() * SESSION_BYTES
+            }
         }
     }
 

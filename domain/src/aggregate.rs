@@ -26,6 +26,12 @@ pub trait Aggregate: Default + Clone + Debug + Send + Sync + 'static {
     #[must_use]
     fn evolve(self, event: &Self::Event) -> Self;
 
+    /// Roughly the memory that the state takes beside its own size. A state that grows with its
+    /// history must say so, for those who keep many states count by it.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
     /// The state after a whole history.
     fn fold<'a>(events: impl IntoIterator<Item = &'a Self::Event>) -> Self {
         events.into_iter().fold(Self::default(), Self::evolve)

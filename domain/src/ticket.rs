@@ -4,18 +4,23 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use event::{
     ReleaseReason, TicketEdited, TicketEvent, TicketListed, TicketQuantityChanged, TicketReleased,
     TicketReserved, TicketReturned, TicketSold, TicketWithdrawn,
 };
 
+use imbl::OrdMap;
+
 use crate::Timestamp;
 use crate::aggregate::Aggregate;
 use crate::id::{AccountId, OrderId, RefundId, TicketId};
 use crate::money::Money;
 use crate::text::{Quantity, Title};
+
+/// One hold in memory, with its share of the map.
+const HOLD_BYTES: usize = 2 * size_of::<(OrderId, Hold)>();
 
 /// The state of a ticket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,8 +40,9 @@ pub struct Listing {
     pub price: Money,
     pub quantity: Quantity,
     pub max_per_order: Quantity,
-    /// By order: what is reserved for it or sold to it.
-    pub holds: BTreeMap<OrderId, Hold>,
+    /// By order: what is reserved for it or sold to it. Shared between clones of the state, for a
+    /// popular ticket has a hundred thousand of them.
+    pub holds: OrdMap<OrderId, Hold>,
     /// Units in `holds`, kept so that a rule need not add up every hold.
     pub held: u32,
 }
@@ -101,10 +107,12 @@ impl Listing {
     /// The order that has a single-unit ticket.
     #[must_use]
     pub fn sole_order(&self) -> Option<OrderId> {
+        if self.quantity != Quantity::ONE || self.held == 0 {
+            return None;
+        }
         // What has come back leaves its order with no units.
         let mut holders = self.holds.iter().filter(|(_, hold)| hold.units > 0);
-        let (order, _) = holders.next()?;
-        (self.quantity == Quantity::ONE).then_some(*order)
+        holders.next().map(|(order, _)| *order)
     }
 
     fn sold_by(&self, person: AccountId) -> Result<(), TicketRejection> {
@@ -212,6 +220,10 @@ impl Aggregate for Ticket {
                 self.take_back(order, quantity, refund)
             }
         }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.listing().map_or(0, |listing| listing.holds.len() * HOLD_BYTES)
     }
 
     fn evolve(self, event: &TicketEvent) -> Self {
@@ -380,7 +392,7 @@ impl Listing {
             price: listed.price,
             quantity: listed.quantity,
             max_per_order: listed.max_per_order,
-            holds: BTreeMap::new(),
+            holds: OrdMap::new(),
             held: 0,
         }
     }

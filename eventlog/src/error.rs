@@ -8,6 +8,9 @@ pub enum LogError {
     /// Away, too slow, or shutting down: try again later.
     #[error("the log is unavailable: {0}")]
     Unavailable(String),
+    /// More is asked of this process than it does at once: try again later.
+    #[error("too many commands wait in this process")]
+    Overloaded,
     /// An event that this program cannot read.
     #[error(
         "event {event_type} at revision {revision} of {stream} (position {position}) cannot be read: {reason}"
@@ -34,7 +37,7 @@ impl LogError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Overloaded)
     }
 }
 
@@ -44,7 +47,7 @@ pub enum ExecuteError<R> {
     /// A rule forbids it.
     #[error("refused by a rule")]
     Rejected(#[source] R),
-    /// Others changed the stream again and again, or too many wait for it.
+    /// Others changed the stream again and again.
     #[error("too much contention, given up after {attempts} attempts")]
     Contended { attempts: u32 },
     /// The stream is not at the revision that was asked for.

@@ -6,31 +6,34 @@
 //! and answers; when nothing waits it ends. Other processes may own the same stream: the expected
 //! revision decides between them, and the loser reads what is new and decides again.
 
+mod commands;
+mod kept;
 mod known;
 mod owner;
 mod round;
 mod slot;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use domain::{Aggregate, Cause, Revision};
-use moka::future::Cache;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::connection::Connection;
 use crate::{ExecuteError, Executed, LogError};
+use kept::Kept;
 use owner::own;
-use slot::{Pushed, Slot};
+use slot::Pushed;
 
-/// Aggregates whose state is kept, the least used dropped first.
-const STREAMS_KEPT_MAX: u64 = 10_000;
+/// At most so many commands wait or are carried out in this process; more are told to come again.
+const COMMANDS_MAX: usize = 16_384;
 
 /// All owners of this process, by stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Owners {
     shared: Arc<Shared>,
-    slots: Cache<String, Arc<dyn Any + Send + Sync>>,
+    kept: Kept,
+    /// A permit for each command there is room for.
+    room: Arc<Semaphore>,
 }
 
 /// What every owner needs.
@@ -44,6 +47,8 @@ struct Shared {
 struct Job<A: Aggregate> {
     ask: Ask<A>,
     answer: oneshot::Sender<Answer<A>>,
+    /// Held until it is answered, even if nobody waits for the answer any more.
+    _room: OwnedSemaphorePermit,
 }
 
 enum Ask<A: Aggregate> {
@@ -61,7 +66,8 @@ type Answer<A> = Result<Executed<A>, ExecuteError<<A as Aggregate>::Rejection>>;
 impl Owners {
     pub(crate) fn new(connection: Arc<Connection>, build: String) -> Self {
         let shared = Arc::new(Shared { connection, build });
-        Self { shared, slots: Cache::new(STREAMS_KEPT_MAX) }
+        let room = Arc::new(Semaphore::new(COMMANDS_MAX));
+        Self { shared, kept: Kept::new(), room }
     }
 
     pub(crate) async fn look<A: Aggregate>(&self, id: &A::Id) -> Answer<A> {
@@ -79,30 +85,21 @@ impl Owners {
     }
 
     async fn ask<A: Aggregate>(&self, id: &A::Id, ask: Ask<A>) -> Answer<A> {
-        let slot = self.slot::<A>(id).await?;
+        let slot = self.kept.slot::<A>(stream_of::<A>(id)).await?;
+        let room = Arc::clone(&self.room).try_acquire_owned();
+        let room = room.map_err(|_| LogError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        match slot.push(Job { ask, answer }) {
-            Pushed::Full => return Err(ExecuteError::Contended { attempts: 0 }),
+        match slot.push(Job { ask, answer, _room: room }) {
+            Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
             Pushed::NeedsOwner => {
-                tokio::spawn(own(Arc::clone(&self.shared), slot));
+                tokio::spawn(own(self.clone(), slot));
             }
         }
         answered.await.unwrap_or_else(|_| {
             let reason = "the stream's owner ended before it answered".to_owned();
             Err(LogError::Unavailable(reason).into())
         })
-    }
-
-    async fn slot<A: Aggregate>(&self, id: &A::Id) -> Result<Arc<Slot<A>>, LogError> {
-        let stream = stream_of::<A>(id);
-        let make = {
-            let stream = stream.clone();
-            async move { Arc::new(Slot::<A>::new(stream)) as Arc<dyn Any + Send + Sync> }
-        };
-        let slot = self.slots.get_with_by_ref(&stream, make).await;
-        slot.downcast()
-            .map_err(|_| LogError::Refused(format!("two kinds of aggregate share {stream}")))
     }
 }
 

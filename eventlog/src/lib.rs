@@ -125,7 +125,7 @@ impl EventLog {
                 | ExecuteError::Rejected(_)
                 | ExecuteError::RevisionMismatch { .. }
                 | ExecuteError::KeyReused,
-            ) => Err(LogError::Unavailable("too many wait for this stream".to_owned())),
+            ) => Err(LogError::Unavailable("the stream changes too fast".to_owned())),
         }
     }
 

@@ -6,7 +6,7 @@ use domain::id::{AccountId, OrderId, RefundId};
 use domain::money::{Currency, Money};
 use domain::text::{Quantity, Title};
 use domain::ticket::{
-    ReleaseReason, TicketCommand, TicketEdited, TicketEvent, TicketQuantityChanged,
+    Hold, ReleaseReason, TicketCommand, TicketEdited, TicketEvent, TicketQuantityChanged,
     TicketRejection, TicketReleased, TicketReserved, TicketReturned, TicketWithdrawn,
 };
 use domain::{Aggregate, Ticket, Timestamp};
@@ -299,7 +299,9 @@ fn an_edit_that_reaches_reservations_is_noticed() {
     fn evolve(state: Ticket, event: &TicketEvent) -> Ticket {
         match (state.evolve(event), event) {
             (Ticket::OnSale(mut listing), TicketEvent::TicketEdited(edited)) => {
-                listing.holds.values_mut().for_each(|hold| hold.unit_price = edited.price);
+                let repriced = |hold| Hold { unit_price: edited.price, ..hold };
+                let holds = listing.holds.into_iter();
+                listing.holds = holds.map(|(order, hold)| (order, repriced(hold))).collect();
                 Ticket::OnSale(listing)
             }
             (state, _) => state,

@@ -1,11 +1,10 @@
-use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use domain::id::CommandId;
 use domain::{Aggregate, Position, Revision};
 use tokio::time::Instant;
 
+use super::commands::Commands;
 use crate::LogError;
 use crate::codec::{Stored, decode};
 use crate::connection::Way;
@@ -19,8 +18,7 @@ pub(super) struct Known<A> {
     pub(super) state: A,
     pub(super) revision: Option<Revision>,
     pub(super) position: Option<Position>,
-    /// Every command that had an effect here, with its fingerprint.
-    pub(super) commands: HashMap<CommandId, Option<String>>,
+    pub(super) commands: Commands,
     conflicted: Option<Instant>,
 }
 
@@ -30,7 +28,7 @@ impl<A: Aggregate> Known<A> {
             state: A::default(),
             revision: None,
             position: None,
-            commands: HashMap::new(),
+            commands: Commands::default(),
             conflicted: None,
         }
     }
@@ -50,16 +48,18 @@ impl<A: Aggregate> Known<A> {
         }
         if !stored.is_of_the_log() {
             let recorded = decode::<A::Event>(stored)?;
-            self.evolve(&recorded.event);
-            self.commands.insert(recorded.metadata.command, recorded.metadata.fingerprint);
+            self.state = mem::take(&mut self.state).evolve(&recorded.event);
+            let fingerprint = recorded.metadata.fingerprint.as_deref();
+            self.commands.insert(recorded.metadata.command, fingerprint);
         }
         self.revision = Some(stored.revision);
         self.position = Some(stored.position);
         Ok(())
     }
 
-    pub(super) fn evolve(&mut self, event: &A::Event) {
-        self.state = mem::take(&mut self.state).evolve(event);
+    /// Roughly the memory that this takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.state.heap_bytes() + self.commands.heap_bytes()
     }
 
     pub(super) fn conflicted(&mut self) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::known::Known;
 use super::round::{Round, tell};
 use super::slot::Slot;
-use super::{Job, Shared};
+use super::{Job, Owners, Shared};
 use crate::backoff::Backoff;
 use crate::connection::{Appended, RETRY_WITHIN, retry_backoff};
 use crate::{ExecuteError, LogError};
@@ -19,11 +19,14 @@ const CONFLICT_WAIT_FIRST: Duration = Duration::from_millis(1);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Works off a slot until nothing waits in it.
-pub(super) async fn own<A: Aggregate>(shared: Arc<Shared>, slot: Arc<Slot<A>>) {
+pub(super) async fn own<A: Aggregate>(owners: Owners, slot: Arc<Slot<A>>) {
     let _abandon = Abandon(&slot);
     let mut known = slot.take_known();
     while let Some(jobs) = slot.next_jobs(&mut known) {
-        known = shared.work(&slot, known, jobs).await;
+        known = owners.shared.work(&slot, known, jobs).await;
+        if let Some(known) = &known {
+            owners.kept.weigh(&slot, known.bytes()).await;
+        }
     }
 }
 

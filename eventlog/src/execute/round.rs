@@ -19,15 +19,17 @@ pub(super) struct Round<A: Aggregate> {
     verdicts: Vec<Verdict<A>>,
     pub(super) events: Vec<Encoded>,
     bytes: usize,
-    /// The state after the events, once there are any.
-    evolved: Option<A>,
     /// The commands that gave those events.
     commands: HashMap<CommandId, Option<String>>,
+    /// The state after the events, once there are any.
+    evolved: Option<A>,
 }
 
 enum Verdict<A: Aggregate> {
     Look,
-    Accepted(Vec<A::Event>),
+    /// With what happened, and the state after it.
+    Changed(Vec<A::Event>, A),
+    AlreadySo,
     Repeated,
     Not(ExecuteError<A::Rejection>),
 }
@@ -38,8 +40,8 @@ impl<A: Aggregate> Round<A> {
             verdicts: Vec::with_capacity(jobs.len()),
             events: Vec::new(),
             bytes: 0,
-            evolved: None,
             commands: HashMap::new(),
+            evolved: None,
         };
         for job in jobs {
             if round.bytes >= APPEND_BYTES_MAX {
@@ -49,9 +51,11 @@ impl<A: Aggregate> Round<A> {
                 Ask::Look => Verdict::Look,
                 Ask::Execute { command, cause, expected } => {
                     let decided = round.command(known, command, cause, *expected);
-                    let taken = decided
-                        .and_then(|verdict| round.take(stream, build, known, verdict, cause));
-                    taken.unwrap_or_else(Verdict::Not)
+                    let verdict = decided.and_then(|decided| match decided {
+                        None => Ok(Verdict::Repeated),
+                        Some(events) => round.take(stream, build, known, events, cause),
+                    });
+                    verdict.unwrap_or_else(Verdict::Not)
                 }
             };
             round.verdicts.push(verdict);
@@ -59,24 +63,28 @@ impl<A: Aggregate> Round<A> {
         round
     }
 
+    /// What comes of a command; none when it had its effect before.
     fn command(
         &self,
         known: &Known<A>,
         command: &A::Command,
         cause: &Cause,
         expected: Option<Revision>,
-    ) -> Result<Verdict<A>, ExecuteError<A::Rejection>> {
-        let seen = known.commands.get(&cause.command).or_else(|| self.commands.get(&cause.command));
-        if let Some(fingerprint) = seen {
-            let same = *fingerprint == cause.fingerprint;
-            return if same { Ok(Verdict::Repeated) } else { Err(ExecuteError::KeyReused) };
+    ) -> Result<Option<Vec<A::Event>>, ExecuteError<A::Rejection>> {
+        let given_now =
+            || self.commands.get(&cause.command).map(|given| *given == cause.fingerprint);
+        let given = known.commands.given_as(cause.command, cause.fingerprint.as_deref());
+        match given.or_else(given_now) {
+            Some(true) => return Ok(None),
+            Some(false) => return Err(ExecuteError::KeyReused),
+            None => {}
         }
         let actual = revision_after(known.revision, self.events.len());
         if expected.is_some() && expected != actual {
             return Err(ExecuteError::RevisionMismatch { actual });
         }
         let state = self.evolved.as_ref().unwrap_or(&known.state);
-        state.decide(command.clone()).map(Verdict::Accepted).map_err(ExecuteError::Rejected)
+        state.decide(command.clone()).map(Some).map_err(ExecuteError::Rejected)
     }
 
     /// Adds the events of an accepted command to the round.
@@ -85,21 +93,21 @@ impl<A: Aggregate> Round<A> {
         stream: &str,
         build: &str,
         known: &Known<A>,
-        verdict: Verdict<A>,
+        events: Vec<A::Event>,
         cause: &Cause,
     ) -> Result<Verdict<A>, ExecuteError<A::Rejection>> {
-        let Verdict::Accepted(events) = &verdict else { return Ok(verdict) };
         if events.is_empty() {
-            return Ok(verdict);
+            return Ok(Verdict::AlreadySo);
         }
         let metadata = encode_metadata(cause, build)?;
-        let encoded = encode_all(stream, events, cause.command, &metadata)?;
+        let encoded = encode_all(stream, &events, cause.command, &metadata)?;
         self.bytes += encoded.iter().map(Encoded::bytes).sum::<usize>();
         self.events.extend(encoded);
         let state = self.evolved.take().unwrap_or_else(|| known.state.clone());
-        self.evolved = Some(events.iter().fold(state, A::evolve));
+        let state = events.iter().fold(state, A::evolve);
+        self.evolved = Some(state.clone());
         self.commands.insert(cause.command, cause.fingerprint.clone());
-        Ok(verdict)
+        Ok(Verdict::Changed(events, state))
     }
 
     /// How many jobs the round has decided, from the first on.
@@ -120,20 +128,20 @@ impl<A: Aggregate> Round<A> {
         known.position = appended.or(known.position);
         for (job, verdict) in jobs.into_iter().zip(self.verdicts) {
             let answer = match verdict {
-                Verdict::Look => Ok(executed(known, Vec::new(), false)),
+                Verdict::Look | Verdict::AlreadySo => Ok(executed(known, Vec::new(), false)),
                 Verdict::Repeated => Ok(executed(known, Vec::new(), true)),
                 Verdict::Not(error) => Err(error),
-                Verdict::Accepted(events) => {
+                Verdict::Changed(events, state) => {
                     known.revision = revision_after(known.revision, events.len());
-                    for event in &events {
-                        known.evolve(event);
-                    }
+                    known.state = state;
                     Ok(executed(known, events, false))
                 }
             };
             tell(job, answer);
         }
-        known.commands.extend(self.commands);
+        for (command, fingerprint) in self.commands {
+            known.commands.insert(command, fingerprint.as_deref());
+        }
     }
 }
 

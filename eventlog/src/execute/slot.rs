@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::Aggregate;
@@ -6,7 +7,7 @@ use domain::Aggregate;
 use super::Job;
 use super::known::Known;
 
-/// At most so many wait for one stream; more are told that it is contended.
+/// At most so many wait for one stream; more are told to come again.
 const WAITING_MAX: usize = 4_096;
 /// At most so many are decided together.
 const BATCH_JOBS_MAX: usize = 256;
@@ -15,6 +16,8 @@ const BATCH_JOBS_MAX: usize = 256;
 pub(super) struct Slot<A: Aggregate> {
     pub(super) stream: String,
     inner: Mutex<Inner<A>>,
+    /// What it was last counted for in the cache.
+    counted_bytes: AtomicU32,
 }
 
 struct Inner<A: Aggregate> {
@@ -35,7 +38,7 @@ pub(super) enum Pushed {
 impl<A: Aggregate> Slot<A> {
     pub(super) fn new(stream: String) -> Self {
         let inner = Inner { waiting: VecDeque::new(), owned: false, known: None };
-        Self { stream, inner: Mutex::new(inner) }
+        Self { stream, inner: Mutex::new(inner), counted_bytes: AtomicU32::new(0) }
     }
 
     pub(super) fn push(&self, job: Job<A>) -> Pushed {
@@ -49,6 +52,16 @@ impl<A: Aggregate> Slot<A> {
         }
         inner.owned = true;
         Pushed::NeedsOwner
+    }
+
+    /// Whether it takes so much more than it was counted for that it is to be counted anew.
+    pub(super) fn outgrows(&self, bytes: u32) -> bool {
+        let counted = self.counted_bytes.load(Ordering::Relaxed);
+        let grown = bytes > counted + counted / 8;
+        if grown {
+            self.counted_bytes.store(bytes, Ordering::Relaxed);
+        }
+        grown
     }
 
     /// What the last owner left.

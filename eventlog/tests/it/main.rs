@@ -9,9 +9,11 @@
 
 mod checkpoint;
 mod contention;
+mod cost;
 mod execute;
 mod follow;
 mod outage;
+mod overload;
 mod panic;
 mod subscribe;
 mod support;

@@ -1,0 +1,82 @@
+//! The slots of this process, as many as its memory is to hold.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use domain::Aggregate;
+use moka::future::Cache;
+use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
+
+use super::slot::Slot;
+use crate::LogError;
+
+/// What is known of all streams takes about so much; the longest unused are forgotten first.
+const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// No stream is counted for more, so that the cache never refuses the very one that is busiest.
+const STREAM_BYTES_MAX: u32 = 64 * 1024 * 1024;
+/// A slot, its name and its place in the cache.
+const SLOT_BYTES: usize = 512;
+
+/// By the name of the stream.
+#[derive(Clone)]
+pub(super) struct Kept(Cache<String, Entry>);
+
+#[derive(Clone)]
+struct Entry {
+    slot: Arc<dyn Any + Send + Sync>,
+    bytes: u32,
+}
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        // Not by frequency: that may turn a newcomer away at once, and whoever is turned away with
+        // its commands still waiting gets a second owner.
+        let cache = Cache::builder()
+            .max_capacity(KEPT_BYTES_MAX)
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(|_, entry: &Entry| entry.bytes);
+        Self(cache.build())
+    }
+
+    pub(super) async fn slot<A: Aggregate>(
+        &self,
+        stream: String,
+    ) -> Result<Arc<Slot<A>>, LogError> {
+        let entry = match self.0.get(&stream).await {
+            Some(entry) => entry,
+            None => self.0.get_with_by_ref(&stream, Entry::begin::<A>(stream.clone())).await,
+        };
+        let mismatch = |_| LogError::Refused(format!("two kinds of aggregate share {stream}"));
+        entry.slot.downcast().map_err(mismatch)
+    }
+
+    /// Notes what a slot has grown to, unless it has been forgotten meanwhile.
+    pub(super) async fn weigh<A: Aggregate>(&self, slot: &Arc<Slot<A>>, known_bytes: usize) {
+        let bytes = u32::try_from(SLOT_BYTES + known_bytes).unwrap_or(STREAM_BYTES_MAX);
+        let bytes = bytes.min(STREAM_BYTES_MAX);
+        if !slot.outgrows(bytes) {
+            return;
+        }
+        let weighed = self.0.entry_by_ref(&slot.stream).and_compute_with(async |entry| {
+            let entry = entry.map(moka::Entry::into_value);
+            let same = entry.filter(|entry| Arc::as_ptr(&entry.slot).cast() == Arc::as_ptr(slot));
+            same.map_or(Op::Nop, |entry| Op::Put(Entry { bytes, ..entry }))
+        });
+        weighed.await;
+    }
+}
+
+impl Entry {
+    async fn begin<A: Aggregate>(stream: String) -> Self {
+        let bytes = u32::try_from(SLOT_BYTES).unwrap_or_default();
+        Self { slot: Arc::new(Slot::<A>::new(stream)), bytes }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("streams", &self.0.entry_count()).finish_non_exhaustive()
+    }
+}
