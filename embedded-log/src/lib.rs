@@ -7,6 +7,7 @@
 //! ```
 //!
 //! - [`Server`] opens a directory and serves it; [`Options`] says where.
+//! - `tls` and `credentials` are what keeps strangers out, where an operator asks for it.
 //! - `rpc` holds the protocol, one file per verb; `proto` the generated messages.
 //! - `store` is the log on disk. One thread writes, syncs many appends at once and answers after
 //!   that; it tells how far the log goes, and readers page up to there.
@@ -24,6 +25,7 @@
 #[doc(hidden)]
 pub mod bare;
 mod control;
+mod credentials;
 mod filter;
 mod limits;
 mod metadata;
@@ -36,7 +38,10 @@ mod socket;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
 
+pub use credentials::{Credentials, CredentialsError};
 pub use operations::{Extent, OperationError, Progress, Stats, backup, restore, stats, verify};
 pub use server::{Options, ServeError, Server};
 pub use store::OpenError;
+pub use tls::{Tls, TlsError};

@@ -21,6 +21,7 @@ use futures::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use self::gossip::Node;
+pub(crate) use self::refusal::Refusal;
 pub(crate) use self::server_features::Features;
 pub(crate) use self::unimplemented::unimplemented;
 use crate::proto::streams::streams_server::Streams;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 
 use crate::control::Control;
+use crate::credentials::Credentials;
 use crate::limits::{CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX, STOP_SECONDS_MAX};
 use crate::observe::observe;
 use crate::proto::gossip::gossip_server::GossipServer;
@@ -16,6 +18,7 @@ use crate::proto::streams::streams_server::StreamsServer;
 use crate::rpc::{Features, Node, StreamsService, unimplemented};
 use crate::socket;
 use crate::store::{OpenError, Store};
+use crate::tls::Tls;
 
 /// Flow-control windows, wide enough that a reader on the same machine is never held up by them.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -31,12 +34,16 @@ pub struct Options {
     /// `host:port` told to clients that discover their node; by default the address bound, or
     /// 127.0.0.1 where every address is bound.
     pub advertised: Option<String>,
+    /// Serve by TLS only.
+    pub tls: Option<Tls>,
+    /// Let only these users in. Without TLS, everybody on the way can read the passwords.
+    pub credentials: Option<Credentials>,
 }
 
 impl Options {
     /// A log in `directory`, everything else by default.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), advertised: None }
+        Self { directory: directory.into(), advertised: None, tls: None, credentials: None }
     }
 }
 
@@ -57,15 +64,14 @@ pub enum ServeError {
 /// An open log that is not served yet.
 pub struct Server {
     store: Store,
-    directory: PathBuf,
-    advertised: Option<String>,
+    options: Options,
 }
 
 impl Server {
     /// Locks the directory and recovers the log in it. Blocks on the disk.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let store = Store::open(&options.directory)?;
-        Ok(Self { store, directory: options.directory, advertised: options.advertised })
+        Ok(Self { store, options })
     }
 
     /// Serves until `shutdown` resolves. Then no new calls are taken, subscriptions end with
@@ -75,10 +81,10 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let control = Control::bind(&self.directory)
+        let control = Control::bind(&self.options.directory)
             .map(|control| tokio::spawn(control.serve(self.store.clone())));
         let observing = tokio::spawn(observe(self.store.clone()));
-        let served = serve(&self.store, self.advertised, listener, shutdown).await;
+        let served = serve(&self.store, self.options, listener, shutdown).await;
         self.store.close().await;
         if let Some(control) = control {
             // It ends with the store; by now, or as soon as its call is over.
@@ -91,21 +97,25 @@ impl Server {
 
 async fn serve(
     store: &Store,
-    advertised: Option<String>,
+    options: Options,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let bound = listener.local_addr().map_err(ServeError::Listener)?;
-    let node = advertised_node(advertised, bound)?;
+    let node = advertised_node(options.advertised, bound)?;
     let closing = store.closing().clone();
     let begin_closing = closing.clone();
-    let serving = tonic::transport::Server::builder()
+    let mut server = tonic::transport::Server::builder();
+    if let Some(tls) = options.tls {
+        server = server.tls_config(tls.config).map_err(ServeError::Transport)?;
+    }
+    let serving = server
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
-        .add_routes(routes(store, node))
+        .add_routes(routes(store, node, options.credentials))
         .serve_with_incoming_shutdown(socket::accept(listener), async move {
             shutdown.await;
             begin_closing.cancel();
@@ -123,11 +133,17 @@ async fn serve(
     }
 }
 
-fn routes(store: &Store, node: Node) -> Routes {
+/// Only what touches the log asks who is there: clients make the calls that find a node without
+/// their credentials.
+fn routes(store: &Store, node: Node, credentials: Option<Credentials>) -> Routes {
     let streams = StreamsServer::new(StreamsService { store: store.clone() })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(usize::MAX);
-    let router = Routes::new(streams)
+    let streams = match credentials {
+        Some(credentials) => Routes::new(InterceptedService::new(streams, credentials)),
+        None => Routes::new(streams),
+    };
+    let router = streams
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(node))
         .into_axum_router()

@@ -38,6 +38,10 @@ pub(crate) enum Refusal {
     Filter(#[from] FilterError),
     #[error("the server is shutting down")]
     ShuttingDown,
+    #[error("credentials are needed: put user:password@ before the host of the connection string")]
+    NoCredentials,
+    #[error("the user or the password is wrong")]
+    WrongCredentials,
 }
 
 impl Refusal {
@@ -51,6 +55,9 @@ impl Refusal {
             Self::StreamDeleted(_) => Code::FailedPrecondition,
             Self::Store(error) => store_code(error),
             Self::ShuttingDown => Code::Unavailable,
+            // As KurrentDB has it: nobody in particular may not, somebody unknown is not somebody.
+            Self::NoCredentials => Code::PermissionDenied,
+            Self::WrongCredentials => Code::Unauthenticated,
             Self::Write { error, .. } => match error {
                 WriteError::WrongExpected { .. } | WriteError::StreamDeleted => {
                     Code::FailedPrecondition
@@ -89,6 +96,9 @@ impl Refusal {
                 ("expected-version", version_text(*expected)),
                 ("actual-version", actual_text(*current)),
             ],
+            Self::NoCredentials | Self::WrongCredentials => {
+                vec![("exception", "access-denied".to_owned())]
+            }
             Self::Write { .. }
             | Self::Invalid(_)
             | Self::Store(_)
@@ -115,7 +125,9 @@ impl Refusal {
             | Self::StreamDeleted(_)
             | Self::Store(_)
             | Self::Filter(_)
-            | Self::ShuttingDown => self.to_string(),
+            | Self::ShuttingDown
+            | Self::NoCredentials
+            | Self::WrongCredentials => self.to_string(),
         }
     }
 
@@ -152,7 +164,11 @@ impl Refusal {
                 let details = any("event_store.client.BadRequest", &detail);
                 (rpc::Code::InvalidArgument, self.to_string(), Some(details))
             }
-            Self::Write { .. } | Self::Store(_) | Self::ShuttingDown => {
+            Self::Write { .. }
+            | Self::Store(_)
+            | Self::ShuttingDown
+            | Self::NoCredentials
+            | Self::WrongCredentials => {
                 let code = i32::from(self.code());
                 let code = rpc::Code::try_from(code).unwrap_or(rpc::Code::Unavailable);
                 (code, self.to_string(), None)

@@ -11,6 +11,7 @@
 //! - `reads`, `all`, `filters` — counted reads
 //! - `subscriptions`, `checkpoints` — what comes later
 //! - `deletion`, `metadata` — what hides events
+//! - `access` — TLS and credentials
 //! - `connecting`, `noise` — what comes before, and what should not come
 //! - `life`, `durability`, `latency` — our own server's restarts, kills and pace
 //! - `support`, `wire`, `read_requests` — what the tests use
@@ -19,6 +20,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "every other outcome fails the test alike")]
 #![allow(clippy::print_stdout, reason = "says what is skipped and how long an append took")]
 
+mod access;
 mod all;
 mod append;
 mod append_table;

@@ -8,7 +8,7 @@ use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{ProstCodec, Streaming};
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -27,8 +27,11 @@ pub(crate) const EMPTY: Empty = Empty {};
 const STREAMS: &str = "event_store.client.streams.Streams";
 
 /// A connection on which any message can be sent.
+#[derive(Clone)]
 pub(crate) struct Wire {
     grpc: Grpc<Channel>,
+    /// Sent with every call.
+    authorization: Option<&'static str>,
 }
 
 /// What a writer believes about the stream, for every verb alike.
@@ -45,10 +48,24 @@ pub(crate) type Proposed = append_req::ProposedMessage;
 impl Wire {
     pub(crate) async fn connect(authority: &str) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{authority}")).unwrap();
-        let grpc = Grpc::new(endpoint.connect().await.unwrap())
+        Self::over(endpoint.connect().await.unwrap())
+    }
+
+    pub(crate) async fn connect_by_tls(port: u16, authority_pem: &[u8]) -> Self {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority_pem));
+        let endpoint = Endpoint::from_shared(format!("https://localhost:{port}")).unwrap();
+        Self::over(endpoint.tls_config(tls).unwrap().connect().await.unwrap())
+    }
+
+    fn over(channel: Channel) -> Self {
+        let grpc = Grpc::new(channel)
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        Self { grpc }
+        Self { grpc, authorization: None }
+    }
+
+    pub(crate) fn with_authorization(self, authorization: Option<&'static str>) -> Self {
+        Self { authorization, ..self }
     }
 
     /// A call of which both sides stream, as every call can be made.
@@ -64,7 +81,11 @@ impl Wire {
         let mut grpc = self.grpc.clone();
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let path = PathAndQuery::try_from(format!("/{method}")).unwrap();
-        let requests = Request::new(futures::stream::iter(requests));
+        let mut requests = Request::new(futures::stream::iter(requests));
+        if let Some(authorization) = self.authorization {
+            let value = authorization.parse().unwrap();
+            requests.metadata_mut().insert("authorization", value);
+        }
         let answers = grpc.streaming(requests, path, ProstCodec::<Q, A>::default()).await?;
         Ok(answers.into_inner())
     }
