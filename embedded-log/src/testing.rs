@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -145,6 +145,8 @@ impl TestCertificate {
         let authority_key = new_key();
         let mut about = CertificateParams::default();
         about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With the names both have by default, some libraries take the other for self-signed.
+        about.distinguished_name.push(DnType::CommonName, "embedded-log test authority");
         let signed = about.self_signed(&authority_key).expect("a certificate");
         let issuer = Issuer::new(about, authority_key);
 

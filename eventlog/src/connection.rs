@@ -15,6 +15,9 @@ use std::time::Duration;
 
 use domain::Position;
 use eventstore::{Client, ClientSettings};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +39,9 @@ const REBUILD_EVERY: Duration = Duration::from_millis(100);
 /// What the client crate sleeps before its first connection to a single node; its default is 500.
 const DISCOVERY_INTERVAL_MILLIS: u32 = 20;
 
+/// The client keeps to itself what the log said.
+pub(crate) const ACCESS_DENIED: &str =
+    "access denied; user:password@ before the host of the connection string says who asks";
 const NO_ANSWER: &str = "no answer in time";
 
 /// Between two tries of a call.
@@ -157,10 +163,10 @@ impl From<eventstore::Error> for Failure {
             Error::WrongExpectedVersion { .. } | Error::ResourceAlreadyExists => Self::Conflict,
             Error::Grpc { code, message } => Self::from_code(i32::from(code), message),
             Error::ResourceNotFound => Self::NotFound,
-            Error::AccessDenied
-            | Error::UnsupportedFeature
-            | Error::ResourceDeleted
-            | Error::InternalParsingError(_) => Self::Refused(error.to_string()),
+            Error::AccessDenied => Self::Refused(ACCESS_DENIED.to_owned()),
+            Error::UnsupportedFeature | Error::ResourceDeleted | Error::InternalParsingError(_) => {
+                Self::Refused(error.to_string())
+            }
             Error::ServerError(_)
             | Error::NotLeaderException(_)
             | Error::ConnectionClosed
@@ -216,12 +222,29 @@ pub(crate) fn parse(connection_string: &str) -> Result<ClientSettings, LogError>
         })
     };
     let settings = read(connection_string)?;
+    if let Some(file) = settings.tls_ca_file() {
+        check_authority(file)?;
+    }
     let single = settings.hosts().len() == 1 && !settings.is_dns_discovery_enabled();
     if !single || connection_string.to_ascii_lowercase().contains("discoveryinterval=") {
         return Ok(settings);
     }
     let and = if connection_string.contains('?') { '&' } else { '?' };
     read(&format!("{connection_string}{and}discoveryInterval={DISCOVERY_INTERVAL_MILLIS}"))
+}
+
+/// That the file vouches for somebody: the client would panic over one that does not.
+fn check_authority(file: &str) -> Result<(), LogError> {
+    let unusable = |reason: &dyn fmt::Display| {
+        LogError::Settings(format!("tlsCaFile {file} holds no certificate in PEM: {reason}"))
+    };
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))?;
+    let mut authorities = RootCertStore::empty();
+    for certificate in found {
+        let certificate = certificate.map_err(|error| unusable(&error))?;
+        authorities.add(certificate).map_err(|error| unusable(&error))?;
+    }
+    if authorities.is_empty() { Err(unusable(&"it is empty")) } else { Ok(()) }
 }
 
 pub(crate) const fn ours(position: eventstore::Position) -> Position {
@@ -253,6 +276,16 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, LogError::Settings(_)), "{text}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_vouches_for_nobody_is_refused_before_the_client_panics_over_it() {
+        let nothing = env!("CARGO_MANIFEST_DIR").to_owned() + "/Cargo.toml";
+        for file in [&*nothing, "/no/such/file.pem"] {
+            let text = format!("kurrentdb://ann:secret@localhost:2113?tls=true&tlsCaFile={file}");
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains(file) && !error.contains("secret"), "{error}");
         }
     }
 

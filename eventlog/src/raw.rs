@@ -274,7 +274,8 @@ fn explained(error: eventstore::Error) -> RawError {
             }
             _ => LogError::Unavailable(message).into(),
         },
-        Error::AccessDenied | Error::UnsupportedFeature | Error::InternalParsingError(_) => {
+        Error::AccessDenied => LogError::Refused(connection::ACCESS_DENIED.to_owned()).into(),
+        Error::UnsupportedFeature | Error::InternalParsingError(_) => {
             LogError::Refused(error.to_string()).into()
         }
         Error::ServerError(_)

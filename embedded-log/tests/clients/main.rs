@@ -23,13 +23,15 @@ fn source(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language)
 }
 
-/// Runs a scenario against a log of its own. It takes the connection string as its first argument.
+/// Runs a scenario against a log of its own. Its first argument is the connection string, its second
+/// that of another log, which takes TLS and a password.
 async fn run(program: &Path, script: &Path, arguments: &[&Path]) {
-    let log = TestLog::start().await;
+    let (log, guarded) = tokio::join!(TestLog::start(), TestLog::start_guarded());
     let connection_string = format!("kurrentdb://{}?tls=false", log.address());
     let running = Command::new(program)
         .arg(script)
         .arg(connection_string)
+        .arg(guarded.connection_string())
         .args(arguments)
         .kill_on_drop(true)
         .output();

@@ -7,6 +7,7 @@
     reason = "what is not as it should be must fail the test on the spot"
 )]
 
+mod access;
 mod checkpoint;
 mod contention;
 mod cost;

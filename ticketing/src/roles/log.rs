@@ -1,6 +1,7 @@
 //! `ticketing log`: the embedded log and what is done to its files; and, with any log, looking into
 //! it and moving it.
 
+mod access;
 mod backup;
 mod export;
 mod import;
@@ -19,7 +20,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use eventlog::raw::{RawError, Source};
 
-pub(crate) use serve::{connection_string, open, serve_on};
+pub(crate) use access::local as local_connection_string;
+pub(crate) use serve::{open, serve_on};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -123,8 +125,8 @@ fn is_the_log_s_own(stream: &str) -> bool {
 fn explained(error: RawError) -> anyhow::Error {
     match error {
         RawError::Log(error) if error.is_unavailable() => anyhow::anyhow!(
-            "{error}; is it running where --log-url (KURRENTDB_URL) says? `ticketing log serve` \
-             starts one"
+            "{error}; is it running where --log-url (KURRENTDB_URL) says, with TLS (tls=true) or \
+             without (tls=false)? `ticketing log serve` starts one"
         ),
         RawError::NoStream | RawError::Deleted | RawError::Conflict | RawError::Log(_) => {
             error.into()

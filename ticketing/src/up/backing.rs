@@ -118,10 +118,10 @@ impl Backing {
         directory: &Path,
         says_ended: watch::Sender<Option<String>>,
     ) -> anyhow::Result<()> {
-        let server = log::open(directory.to_owned()).await?;
+        let server = log::open(embedded_log::Options::new(directory)).await?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        self.log_url = log::connection_string(address);
+        self.log_url = log::local_connection_string(address);
         let end = self.end.clone().cancelled_owned();
         self.inner.push(tokio::spawn(async move {
             let ended = log::serve_on(server, listener, end).await;

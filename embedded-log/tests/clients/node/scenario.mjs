@@ -1,12 +1,14 @@
-// What a program does with the official JavaScript client, against the server of the first argument.
+// What a program does with the official JavaScript client, against the server of the first argument,
+// and, in the last step, against that of the second, which takes TLS and a password.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-// The client is installed elsewhere: in the folder of the second argument.
-const [connectionString, installed] = process.argv.slice(2);
+// The client is installed elsewhere: in the folder of the third argument.
+const [connectionString, guarded, installed] = process.argv.slice(2);
 const kurrent = createRequire(`${installed}/`)("@kurrent/kurrentdb-client");
 const { ANY, BACKWARDS, END, FORWARDS, NO_STREAM, START, KurrentDBClient, jsonEvent } = kurrent;
+const { AccessDeniedError } = kurrent;
 const { StreamDeletedError, StreamNotFoundError, WrongExpectedVersionError } = kurrent;
 
 const client = KurrentDBClient.connectionString(connectionString);
@@ -107,7 +109,23 @@ async function ending() {
   await assert.rejects(late, StreamDeletedError);
 }
 
-for (const step of [appending, reading, subscribing, describing, ending]) {
+async function proving() {
+  const known = KurrentDBClient.connectionString(guarded);
+  await known.appendToStream("guarded", numbered(0, 3), { streamState: NO_STREAM });
+  assert.deepEqual(await numbers(known.readStream("guarded")), [0, 1, 2]);
+  await known.dispose();
+
+  for (const credentials of ["", "ann:wrong@", "bob:not-secret@"]) {
+    const stranger = KurrentDBClient.connectionString(guarded.replace(/ann:.*@/, credentials));
+    const late = stranger.appendToStream("guarded", numbered(3, 4), { streamState: ANY });
+    await assert.rejects(late, AccessDeniedError);
+    await assert.rejects(numbers(stranger.readStream("guarded")), AccessDeniedError);
+    await assert.rejects(stranger.deleteStream("guarded"), AccessDeniedError);
+    await stranger.dispose();
+  }
+}
+
+for (const step of [appending, reading, subscribing, describing, ending, proving]) {
   await step();
   console.log(step.name);
 }

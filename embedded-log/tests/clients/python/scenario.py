@@ -1,6 +1,10 @@
-"""What a program does with the official Python client, against the server of the first argument."""
+"""What a program does with the official Python client, against the server of the first argument.
+
+The last step is against that of the second argument, which takes TLS and a password.
+"""
 
 import json
+import re
 import sys
 from uuid import UUID
 
@@ -8,6 +12,7 @@ from kurrentdbclient import CaughtUp, Checkpoint, KurrentDBClient, NewEvent, Str
 from kurrentdbclient.exceptions import (
     NotFoundError,
     StreamIsDeletedError,
+    UnauthenticatedError,
     WrongCurrentVersionError,
 )
 
@@ -127,7 +132,31 @@ def ending():
         refused(StreamIsDeletedError, lambda: append(STREAM, late, StreamState.ANY))
 
 
-for step in [appending, reading, subscribing, describing, ending]:
+def proving():
+    """Who knows the password may do everything, and nobody else anything."""
+    guarded = sys.argv[2]
+    known = KurrentDBClient(guarded)
+    known.append_to_stream("guarded", events=numbered(0, 2), current_version=StreamState.NO_STREAM)
+    assert numbers(known.get_stream("guarded")) == [0, 1]
+    known.close()
+    for credentials, error in [
+        ("bob:not-secret@", UnauthenticatedError),
+        ("ann:wrong@", UnauthenticatedError),
+    ]:
+        stranger = KurrentDBClient(re.sub("ann:.*@", credentials, guarded))
+        for count in [1, 2]:
+            late = numbered(2, 2 + count)
+            refused(
+                error,
+                lambda: stranger.append_to_stream(
+                    "guarded", events=late, current_version=StreamState.ANY
+                ),
+            )
+        refused(error, lambda: stranger.get_stream("guarded"))
+        stranger.close()
+
+
+for step in [appending, reading, subscribing, describing, ending, proving]:
     step()
     print(step.__name__)
 client.close()

@@ -1,12 +1,12 @@
 //! `ticketing log serve`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 use super::Directory;
+use super::access::Access;
 use crate::config::{self, Metrics};
 use crate::shutdown;
 
@@ -15,12 +15,17 @@ use crate::shutdown;
     after_help = "It holds one machine's worth of events, durably: an append is answered when \
 it is on the disk. Every client of KurrentDB can use it:\n\n  \
 ticketing log serve --directory /var/lib/ticketing/log\n  \
-ticketing log tail --all --log-url 'kurrentdb://127.0.0.1:2113?tls=false'"
+ticketing log tail --all --log-url 'kurrentdb://127.0.0.1:2113?tls=false'\n\n\
+For other machines, with a certificate and a password:\n  \
+echo ann:$(openssl rand -hex 16) > /etc/ticketing/log-users\n  \
+ticketing log serve --listen 0.0.0.0:2113 --advertise log.example:2113 \\\n    \
+--tls-certificate log.example.pem --tls-key log.example.key --users /etc/ticketing/log-users\n  \
+KURRENTDB_URL='kurrentdb://ann:PASSWORD@log.example:2113?tls=true&tlsCaFile=authority.pem'"
 )]
 pub(crate) struct Settings {
     #[command(flatten)]
     directory: Directory,
-    /// The address to serve at. There is no password: keep it to this machine or a private network.
+    /// The address to serve at: this machine only, unless you say otherwise.
     #[arg(
         long,
         env = "TICKETING_LOG_LISTEN",
@@ -28,6 +33,12 @@ pub(crate) struct Settings {
         value_name = "ADDRESS"
     )]
     listen: SocketAddr,
+    /// HOST:PORT by which clients reach it that discover their node (kurrentdb+discover://). By
+    /// default what it listens at.
+    #[arg(long, env = "TICKETING_LOG_ADVERTISE", value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -37,18 +48,19 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
     let directory = settings.directory.directory;
-    let server = open(directory.clone()).await?;
-    println!(
-        "log: {}, events in {}",
-        connection_string(listener.local_addr()?),
-        directory.display()
-    );
+    let mut options = embedded_log::Options::new(&directory);
+    (options.tls, options.credentials) = (settings.access.tls()?, settings.access.credentials()?);
+    options.advertised.clone_from(&settings.advertise);
+    let address = listener.local_addr()?;
+    settings.access.warn_of_strangers(address);
+    let url = settings.access.connection_string(address, settings.advertise.as_deref());
+    let server = open(options).await?;
+    println!("log: {url}, events in {}", directory.display());
     serve_on(server, listener, shutdown.cancelled_owned()).await
 }
 
 /// Opens the store; after a crash that may take the disk a while.
-pub(crate) async fn open(directory: PathBuf) -> anyhow::Result<embedded_log::Server> {
-    let options = embedded_log::Options::new(directory);
+pub(crate) async fn open(options: embedded_log::Options) -> anyhow::Result<embedded_log::Server> {
     Ok(tokio::task::spawn_blocking(|| embedded_log::Server::open(options)).await??)
 }
 
@@ -59,10 +71,4 @@ pub(crate) async fn serve_on(
 ) -> anyhow::Result<()> {
     server.serve(listener, shutdown).await?;
     Ok(())
-}
-
-/// How the official client reaches it. The client waits for one discovery interval before it
-/// connects, even to a single node; its default of half a second would be felt at every start.
-pub(crate) fn connection_string(address: SocketAddr) -> String {
-    format!("kurrentdb://{address}?tls=false&discoveryInterval=20")
 }
