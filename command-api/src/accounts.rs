@@ -1,11 +1,17 @@
 //! What the HTTP sides ask about accounts, answered from the log and the vault.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::Utc;
 use domain::Account;
 use domain::id::{AccountId, SessionId};
-use eventlog::{EventLog, LogError, Vault, VaultError};
+use eventlog::{EventLog, Loaded, LogError, Vault, VaultError};
 use web::{Accounts, Unavailable};
+
+/// A session that was ended in another process counts as open for at most so long. So not every
+/// request has to ask the log; what this process ends is ended at once.
+const SESSION_SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Accounts as they stand in the log, with their addresses opened by the vault.
 #[derive(Clone)]
@@ -21,12 +27,13 @@ impl Accounts for LogAccounts {
         account: AccountId,
         session: SessionId,
     ) -> Result<bool, Unavailable> {
-        let account = self.account(account).await?;
-        Ok(account.has_session(session, Utc::now()))
+        let loaded = self.log.load_within::<Account>(&account, SESSION_SEEN_WITHIN).await;
+        Ok(known(account, loaded)?.has_session(session, Utc::now()))
     }
 
     async fn email(&self, account: AccountId) -> Result<Option<String>, Unavailable> {
-        let Account::Registered { email, .. } = self.account(account).await? else {
+        let loaded = self.log.load::<Account>(&account).await;
+        let Account::Registered { email, .. } = known(account, loaded)? else {
             return Ok(None);
         };
         match self.vault.open(account, "email", &email).await {
@@ -40,12 +47,12 @@ impl Accounts for LogAccounts {
     }
 }
 
-impl LogAccounts {
-    async fn account(&self, account: AccountId) -> Result<Account, Unavailable> {
-        let loaded = self.log.load::<Account>(&account).await;
-        loaded.map(|loaded| loaded.state).map_err(|error: LogError| {
-            tracing::warn!(account.id = %account, "cannot load an account: {error}");
-            Unavailable
-        })
-    }
+fn known(
+    account: AccountId,
+    loaded: Result<Loaded<Account>, LogError>,
+) -> Result<Account, Unavailable> {
+    loaded.map(|loaded| loaded.state).map_err(|error| {
+        tracing::warn!(account.id = %account, "cannot load an account: {error}");
+        Unavailable
+    })
 }

@@ -91,12 +91,17 @@ pub enum AccountCommand {
     },
     /// Signs a browser in.
     OpenSession {
+        /// The sealed hash that the password was verified against. It takes long to verify, and the
+        /// password may have been changed meanwhile.
+        verified: Sealed,
         session: SessionId,
         now: Timestamp,
         expires_at: Timestamp,
     },
     /// Signs a program in, which then holds the refresh token of that name.
     OpenProgramSession {
+        /// As for a browser.
+        verified: Sealed,
         session: SessionId,
         refresh: RefreshId,
         now: Timestamp,
@@ -151,13 +156,13 @@ impl Aggregate for Account {
             AccountCommand::ChangePassword { verified, password, session, now } => {
                 self.change_password(&verified, password, session, now)
             }
-            AccountCommand::OpenSession { session, now, expires_at } => {
+            AccountCommand::OpenSession { verified, session, now, expires_at } => {
                 let holder = Holder::Browser;
-                self.open(SessionOpened { session, opened_at: now, expires_at, holder })
+                self.open(&verified, SessionOpened { session, opened_at: now, expires_at, holder })
             }
-            AccountCommand::OpenProgramSession { session, refresh, now, expires_at } => {
+            AccountCommand::OpenProgramSession { verified, session, refresh, now, expires_at } => {
                 let holder = Holder::Program { refresh };
-                self.open(SessionOpened { session, opened_at: now, expires_at, holder })
+                self.open(&verified, SessionOpened { session, opened_at: now, expires_at, holder })
             }
             AccountCommand::RefreshToken { session, presented, next, now } => {
                 self.refresh(session, presented, next, now)
@@ -265,8 +270,16 @@ impl Account {
         Ok(std::iter::once(changed).chain(revoked).collect())
     }
 
-    fn open(&self, opened: SessionOpened) -> Result<Vec<AccountEvent>, AccountRejection> {
-        if self.registered()?.1.contains_key(&opened.session) {
+    fn open(
+        &self,
+        verified: &Sealed,
+        opened: SessionOpened,
+    ) -> Result<Vec<AccountEvent>, AccountRejection> {
+        let (present, sessions) = self.registered()?;
+        if present != verified {
+            return Err(AccountRejection::PasswordChangedMeanwhile);
+        }
+        if sessions.contains_key(&opened.session) {
             return Ok(Vec::new());
         }
         Ok(vec![AccountEvent::SessionOpened(opened)])

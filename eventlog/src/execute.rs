@@ -14,12 +14,13 @@ mod round;
 mod slot;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{Aggregate, Cause, Revision};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::connection::Connection;
-use crate::{ExecuteError, Executed, LogError};
+use crate::{ExecuteError, Executed, Loaded, LogError};
 use kept::Kept;
 use owner::own;
 use slot::Pushed;
@@ -72,6 +73,15 @@ impl Owners {
 
     pub(crate) async fn look<A: Aggregate>(&self, id: &A::Id) -> Answer<A> {
         self.ask(id, Ask::Look).await
+    }
+
+    /// What is known already, if it was true within that time and nobody is at work on it.
+    pub(crate) async fn glance<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        age: Duration,
+    ) -> Result<Option<Loaded<A>>, LogError> {
+        Ok(self.kept.slot::<A>(stream_of::<A>(id)).await?.glance(age))
     }
 
     pub(crate) async fn execute<A: Aggregate>(

@@ -129,6 +129,22 @@ impl EventLog {
         }
     }
 
+    /// The state of an aggregate as it was at most `age` ago, without asking the log when this
+    /// process knows it. What this process itself has appended is always in it.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn load_within<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        age: Duration,
+    ) -> Result<Loaded<A>, LogError> {
+        match self.owners.glance::<A>(id, age).await? {
+            Some(known) => Ok(known),
+            None => self.load(id).await,
+        }
+    }
+
     /// Decides a command on the state of the aggregate and appends what comes of it.
     ///
     /// A command id takes effect once in a stream. So who gives two commands to one aggregate needs

@@ -5,7 +5,7 @@ use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
-use domain::account::AccountCommand;
+use domain::account::{AccountCommand, AccountRejection, Sealed};
 use domain::email::Email;
 use domain::email_claim::{EmailClaimCommand, EmailClaimRejection};
 use domain::id::{AccountId, EmailClaimId, SessionId};
@@ -18,7 +18,7 @@ use web::{
 };
 
 use super::erasure;
-use crate::refusal::{not_executed, not_logged, not_sealed};
+use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
 use crate::step::{derived, step};
 
@@ -66,14 +66,19 @@ pub(super) async fn sign_up(
     };
     let registering = step(&cause, "register");
     let registered = state.log.execute::<Account>(&account, register, &registering).await;
-    if let Err(error) = registered {
-        if just_now && matches!(error, ExecuteError::KeyReused) {
-            give_back_address(&state, &claim, account, &cause).await?;
+    let registered = match registered {
+        Ok(registered) => registered.state,
+        Err(error) => {
+            if just_now && matches!(error, ExecuteError::KeyReused) {
+                give_back_address(&state, &claim, account, &cause).await?;
+            }
+            return Err(not_executed(error));
         }
-        return Err(not_executed(error));
-    }
-
-    let (session, position) = open_session(&state, account, &cause).await?;
+    };
+    let Account::Registered { password: verified, .. } = registered else {
+        return Err(AccountRejection::Erased.answer());
+    };
+    let (session, position) = open_session(&state, account, verified, &cause).await?;
     let user = User { id: account, email: email.as_str().to_owned() };
     let headers = (state.web.session_cookie(&session), state.web.written(position, None));
     Ok((StatusCode::CREATED, headers, Json(user)))
@@ -88,11 +93,19 @@ pub(super) async fn sign_in(
     Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let cause = cause.by(None);
-    let (account, email) = authenticate(&state, &client, fields, &cause).await?;
-    let (session, position) = open_session(&state, account, &cause).await?;
+    let Known { account, email, verified } = authenticate(&state, &client, fields, &cause).await?;
+    let (session, position) = open_session(&state, account, verified, &cause).await?;
     let user = User { id: account, email: email.as_str().to_owned() };
     let headers = (state.web.session_cookie(&session), state.web.written(position, None));
     Ok((headers, Json(user)))
+}
+
+/// Somebody whose password was right.
+pub(super) struct Known {
+    pub(super) account: AccountId,
+    pub(super) email: Email,
+    /// What the password was verified against.
+    pub(super) verified: Sealed,
 }
 
 /// Who knows that password of that address.
@@ -101,17 +114,16 @@ pub(super) async fn authenticate(
     client: &ClientAddress,
     mut fields: Fields,
     cause: &Cause,
-) -> Result<(AccountId, Email), ApiError> {
+) -> Result<Known, ApiError> {
     let email = fields.text("email", Email::parse);
     let password = fields.text("password", |text| match text {
         "" => Err("You must supply a password"),
         text => Ok(Password::parse(text)),
     });
     let (Some(email), Some(password)) = (email, password) else { return Err(fields.refused()) };
-    let invalid = || ApiError::bad_request("Invalid credentials");
     let claim = state.vault.email_claim_id(&email);
     client.shows_password(&claim)?;
-    let password = password.map_err(|InvalidPassword| invalid())?;
+    let password = password.map_err(|InvalidPassword| invalid_credentials())?;
 
     let claim = state.log.load::<EmailClaim>(&claim).await;
     let account = match claim.map_err(|error| not_logged(&error))?.state {
@@ -119,12 +131,21 @@ pub(super) async fn authenticate(
         // Nobody: looked up all the same, which takes the same time.
         EmailClaim::Free => AccountId(derived(cause, "nobody")),
     };
-    let stored = stored_hash(state, account).await?;
-    if state.passwords.verify(password, stored).await? {
-        Ok((account, email))
-    } else {
-        Err(invalid())
-    }
+    let (hash, verified) = stored_hash(state, account).await?.unzip();
+    let right = state.passwords.verify(password, hash).await?;
+    let verified = verified.filter(|_| right).ok_or_else(invalid_credentials)?;
+    Ok(Known { account, email, verified })
+}
+
+fn invalid_credentials() -> ApiError {
+    ApiError::bad_request("Invalid credentials")
+}
+
+/// A password that was changed while it was being verified is as wrong as any other.
+pub(super) fn not_opened(error: ExecuteError<AccountRejection>) -> ApiError {
+    let over = AccountRejection::PasswordChangedMeanwhile;
+    let over = matches!(&error, ExecuteError::Rejected(refusal) if *refusal == over);
+    if over { invalid_credentials() } else { not_executed(error) }
 }
 
 pub(super) async fn sign_out(
@@ -207,12 +228,15 @@ async fn give_back_address(
     Ok(())
 }
 
-/// None: nobody can sign in with that account.
-async fn stored_hash(state: &State, account: AccountId) -> Result<Option<String>, ApiError> {
+/// The hash of the password, clear and sealed. None: nobody can sign in with that account.
+async fn stored_hash(
+    state: &State,
+    account: AccountId,
+) -> Result<Option<(String, Sealed)>, ApiError> {
     let loaded = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
     let Account::Registered { password, .. } = loaded.state else { return Ok(None) };
     match state.vault.open(account, "password", &password).await {
-        Ok(hash) => Ok(Some(hash)),
+        Ok(hash) => Ok(Some((hash, password))),
         Err(VaultError::Erased) => Ok(None),
         Err(error @ (VaultError::Unavailable(_) | VaultError::Damaged)) => Err(not_sealed(&error)),
     }
@@ -221,12 +245,13 @@ async fn stored_hash(state: &State, account: AccountId) -> Result<Option<String>
 async fn open_session(
     state: &State,
     account: AccountId,
+    verified: Sealed,
     cause: &Cause,
 ) -> Result<(Session, Option<Position>), ApiError> {
     let session = SessionId(derived(cause, "session"));
     let expires_at = cause.now + SESSION_LASTS;
-    let command = AccountCommand::OpenSession { session, now: cause.now, expires_at };
+    let command = AccountCommand::OpenSession { verified, session, now: cause.now, expires_at };
     let opened = state.log.execute::<Account>(&account, command, &step(cause, "session")).await;
-    let position = opened.map_err(not_executed)?.position;
+    let position = opened.map_err(not_opened)?.position;
     Ok((Session { account, session, expires_at }, position))
 }

@@ -12,7 +12,7 @@ use web::{
     ACCESS_TOKEN_LASTS, ApiError, ClientAddress, Command, RefreshToken, SameOrigin, Session,
 };
 
-use super::accounts::{SESSION_LASTS, authenticate};
+use super::accounts::{Known, SESSION_LASTS, authenticate, not_opened};
 use crate::refusal::not_executed;
 use crate::state::State;
 use crate::step::{derived, step};
@@ -38,13 +38,13 @@ pub(super) async fn issue(
     Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let cause = cause.by(None);
-    let (account, _) = authenticate(&state, &client, fields, &cause).await?;
+    let Known { account, verified, .. } = authenticate(&state, &client, fields, &cause).await?;
     let session = SessionId(derived(&cause, "session"));
     let refresh = RefreshId(derived(&cause, "refresh"));
     let (now, expires_at) = (cause.now, cause.now + SESSION_LASTS);
-    let open = AccountCommand::OpenProgramSession { session, refresh, now, expires_at };
+    let open = AccountCommand::OpenProgramSession { verified, session, refresh, now, expires_at };
     let opened = state.log.execute::<Account>(&account, open, &step(&cause, "session")).await;
-    let opened = opened.map_err(not_executed)?;
+    let opened = opened.map_err(not_opened)?;
     // Made again with its key when the program has got other tokens since: those are lost.
     let expires_at = end_of(&opened.state, session, refresh)
         .ok_or_else(|| ApiError::conflict("These tokens have been used up, please ask anew"))?;

@@ -1,5 +1,6 @@
 //! Passwords that change, and sessions that end.
 
+use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -32,6 +33,26 @@ async fn a_new_password_replaces_the_old_one_and_ends_the_other_sessions() {
     let old = app.visitor().post("/api/users/signin", &signed_in(PASSWORD)).await;
     ok(old, StatusCode::BAD_REQUEST).await;
     ok(app.visitor().post("/api/users/signin", &signed_in(NEW)).await, StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_in_with_the_old_password_while_it_is_changed_is_not_signed_in_after_it() {
+    let app = App::start().await;
+    let person = app.person().await;
+    let old = json!({"email": person.email, "password": PASSWORD});
+    let visitors: Vec<_> = (0..6).map(|_| app.visitor()).collect();
+    let sign_in = async |n: usize| {
+        let path = if n.is_multiple_of(2) { "/api/users/signin" } else { "/api/users/token" };
+        visitors[n].post(path, &old).await.status()
+    };
+    let change = json!({"password": PASSWORD, "newPassword": NEW});
+    let (answers, changed) =
+        tokio::join!(join_all((0..6).map(sign_in)), person.put(CHANGE, &change));
+    assert_eq!(changed.status(), StatusCode::NO_CONTENT);
+    let told = [StatusCode::OK, StatusCode::BAD_REQUEST];
+    assert!(answers.iter().all(|status| told.contains(status)), "{answers:?}");
+    let answer = ok(person.get("/api/users/sessions").await, StatusCode::OK).await;
+    assert_eq!(answer["sessions"].as_array().unwrap().len(), 1, "{answer}");
 }
 
 #[tokio::test]

@@ -24,7 +24,12 @@ fn registered() -> AccountEvent {
 }
 
 fn open(number: u128) -> AccountCommand {
-    AccountCommand::OpenSession { session: session(number), now: at(0), expires_at: at(100) }
+    AccountCommand::OpenSession {
+        verified: sealed("p"),
+        session: session(number),
+        now: at(0),
+        expires_at: at(100),
+    }
 }
 
 fn opened(number: u128, opened_at: i64, expires_at: i64) -> AccountEvent {
@@ -136,17 +141,28 @@ fn sessions_that_are_over_are_forgotten() {
     assert_eq!(sessions.into_keys().collect::<Vec<_>>(), [session(2)]);
 }
 
+#[test]
+fn a_password_that_has_been_changed_signs_nobody_in() {
+    given::<Account>([registered(), opened(1, 0, 100), password_changed()])
+        .when(open(2))
+        .then_refused(AccountRejection::PasswordChangedMeanwhile);
+}
+
 // === Programs ===
 
 #[test]
 fn a_program_is_signed_in_with_a_refresh_token() {
-    let open = AccountCommand::OpenProgramSession {
+    let open = || AccountCommand::OpenProgramSession {
+        verified: sealed("p"),
         session: session(1),
         refresh: refresh(1),
         now: at(0),
         expires_at: at(100),
     };
-    given::<Account>([registered()]).when(open).then([program_opened()]);
+    given::<Account>([registered()]).when(open()).then([program_opened()]);
+    given::<Account>([registered(), password_changed()])
+        .when(open())
+        .then_refused(AccountRejection::PasswordChangedMeanwhile);
 }
 
 #[test]

@@ -35,8 +35,8 @@ fn claim() -> EmailClaimId {
 /// What is asked, before it is known when.
 #[derive(Clone, Debug)]
 enum Wish {
-    Open,
-    OpenProgram { refresh: u128 },
+    Open { verified: u8 },
+    OpenProgram { verified: u8, refresh: u128 },
     Refresh { presented: u128, next: u128 },
     Revoke,
     ChangePassword { verified: u8, password: u8 },
@@ -47,10 +47,13 @@ enum Wish {
 fn command(wish: &Wish, session: SessionId, second: i64) -> AccountCommand {
     let (now, expires_at) = (at(second), at(second + SESSION_SECONDS));
     match *wish {
-        Wish::Open => AccountCommand::OpenSession { session, now, expires_at },
-        Wish::OpenProgram { refresh } => {
-            let refresh = refresh_id(refresh);
-            AccountCommand::OpenProgramSession { session, refresh, now, expires_at }
+        Wish::Open { verified } => {
+            let verified = sealed(verified);
+            AccountCommand::OpenSession { verified, session, now, expires_at }
+        }
+        Wish::OpenProgram { verified, refresh } => {
+            let (verified, refresh) = (sealed(verified), refresh_id(refresh));
+            AccountCommand::OpenProgramSession { verified, session, refresh, now, expires_at }
         }
         Wish::Refresh { presented, next } => AccountCommand::RefreshToken {
             session,
@@ -73,8 +76,9 @@ fn command(wish: &Wish, session: SessionId, second: i64) -> AccountCommand {
 /// Time goes on from one command to the next.
 fn commands() -> impl Strategy<Value = Vec<AccountCommand>> {
     let wish = prop_oneof![
-        4 => Just(Wish::Open),
-        6 => (1..4_u128).prop_map(|refresh| Wish::OpenProgram { refresh }),
+        4 => (0..2_u8).prop_map(|verified| Wish::Open { verified }),
+        6 => (0..2_u8, 1..4_u128)
+            .prop_map(|(verified, refresh)| Wish::OpenProgram { verified, refresh }),
         8 => (1..4_u128, 1..6_u128).prop_map(|(presented, next)| Wish::Refresh { presented, next }),
         2 => Just(Wish::Revoke),
         3 => (0..2_u8, 0..2_u8)
@@ -283,7 +287,7 @@ fn a_session_after_erasure_is_noticed() {
         match (state.decide(command.clone()), command) {
             (
                 Err(AccountRejection::Erased),
-                AccountCommand::OpenSession { session, now, expires_at },
+                AccountCommand::OpenSession { session, now, expires_at, .. },
             ) => Ok(vec![AccountEvent::SessionOpened(SessionOpened {
                 session,
                 opened_at: now,
@@ -310,7 +314,7 @@ fn an_erasure_nobody_asked_for_is_noticed() {
     caught::<Erasure>(&Rules::deciding(decide), commands());
 }
 
-// === A new password needs the old one ===
+// === Sessions and new passwords need the present one ===
 
 #[derive(Default)]
 struct Passwords {
@@ -341,6 +345,14 @@ impl Witness for Passwords {
                         return Err("changed by somebody who is not signed in".to_owned());
                     }
                 }
+                (
+                    AccountEvent::SessionOpened(_),
+                    AccountCommand::OpenSession { verified, .. }
+                    | AccountCommand::OpenProgramSession { verified, .. },
+                ) if self.password.as_ref() == Some(verified) => {}
+                (AccountEvent::SessionOpened(_), _) => {
+                    return Err("signed in by a password that is over".to_owned());
+                }
                 (AccountEvent::PasswordChanged(_), _) => {
                     return Err("changed by the way".to_owned());
                 }
@@ -367,6 +379,25 @@ fn a_change_by_somebody_with_an_old_password_is_noticed() {
                 let changed = PasswordChanged { password };
                 Ok(vec![AccountEvent::PasswordChanged(changed)])
             }
+            (decided, _) => decided,
+        }
+    }
+    caught::<Passwords>(&Rules::deciding(decide), commands());
+}
+
+#[test]
+fn a_sign_in_by_a_password_that_is_over_is_noticed() {
+    fn decide(state: &Account, command: AccountCommand) -> Decided<Account> {
+        match (state.decide(command.clone()), command) {
+            (
+                Err(AccountRejection::PasswordChangedMeanwhile),
+                AccountCommand::OpenSession { session, now, expires_at, .. },
+            ) => Ok(vec![AccountEvent::SessionOpened(SessionOpened {
+                session,
+                opened_at: now,
+                expires_at,
+                holder: Holder::Browser,
+            })]),
             (decided, _) => decided,
         }
     }

@@ -5,9 +5,9 @@ use domain::{Aggregate, Position, Revision};
 use tokio::time::Instant;
 
 use super::commands::Commands;
-use crate::LogError;
 use crate::codec::{Stored, decode};
 use crate::connection::Way;
+use crate::{Loaded, LogError};
 
 /// A stream that conflicted is taken for contended this long.
 const CONTENDED_FOR: Duration = Duration::from_secs(10);
@@ -19,6 +19,8 @@ pub(super) struct Known<A> {
     pub(super) revision: Option<Revision>,
     pub(super) position: Option<Position>,
     pub(super) commands: Commands,
+    /// When the log was last seen to have no more than this.
+    seen: Option<Instant>,
     conflicted: Option<Instant>,
 }
 
@@ -29,6 +31,7 @@ impl<A: Aggregate> Known<A> {
             revision: None,
             position: None,
             commands: Commands::default(),
+            seen: None,
             conflicted: None,
         }
     }
@@ -55,6 +58,18 @@ impl<A: Aggregate> Known<A> {
         self.revision = Some(stored.revision);
         self.position = Some(stored.position);
         Ok(())
+    }
+
+    /// At that moment the stream was no longer than what is known now.
+    pub(super) fn seen_at(&mut self, moment: Instant) {
+        self.seen = Some(moment);
+    }
+
+    /// What is known, if the log has been seen to have no more within that time.
+    pub(super) fn within(&self, age: Duration) -> Option<Loaded<A>> {
+        self.seen.filter(|seen| seen.elapsed() <= age)?;
+        let Self { state, revision, position, .. } = self;
+        Some(Loaded { state: state.clone(), revision: *revision, position: *position })
     }
 
     /// Roughly the memory that this takes.

@@ -57,6 +57,7 @@ impl Shared {
         let mut attempts = 0;
         let mut backoff = Backoff::new(CONFLICT_WAIT_FIRST, CONFLICT_WAIT_MAX);
         loop {
+            let began = Instant::now();
             let round = Round::decide(&slot.stream, &self.build, &known, &jobs);
             let appended = if round.events.is_empty() {
                 // Nothing is appended, so nothing but a read can tell whether this is still true.
@@ -65,7 +66,10 @@ impl Shared {
                 let events = &round.events;
                 let way = known.way();
                 match self.connection.append(&slot.stream, known.revision, events, way).await {
-                    Ok(Appended::At(position)) => Some(Some(position)),
+                    Ok(Appended::At(position)) => {
+                        known.seen_at(began);
+                        Some(Some(position))
+                    }
                     Ok(Appended::Conflict) => None,
                     Err(error) => return fail(slot, jobs, &error),
                 }
@@ -102,11 +106,16 @@ impl Shared {
         let started = Instant::now();
         let mut backoff = retry_backoff();
         loop {
+            let began = Instant::now();
             let from = known.next();
             let take = |stored| known.absorb(&stored);
             match self.connection.read_stream(&slot.stream, from, take).await {
                 Err(error) if error.is_unavailable() && started.elapsed() < RETRY_WITHIN => {}
-                done => return done,
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    known.seen_at(began);
+                    return Ok(());
+                }
             }
             backoff.wait().await;
         }

@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::Aggregate;
 
 use super::Job;
 use super::known::Known;
+use crate::Loaded;
 
 /// At most so many wait for one stream; more are told to come again.
 const WAITING_MAX: usize = 4_096;
@@ -62,6 +64,11 @@ impl<A: Aggregate> Slot<A> {
             self.counted_bytes.store(bytes, Ordering::Relaxed);
         }
         grown
+    }
+
+    /// What is known, if nobody is at work and it was true within that time.
+    pub(super) fn glance(&self, age: Duration) -> Option<Loaded<A>> {
+        self.inner().known.as_ref()?.within(age)
     }
 
     /// What the last owner left.

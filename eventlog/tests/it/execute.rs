@@ -216,3 +216,23 @@ async fn a_caller_that_goes_away_neither_loses_nor_doubles_its_command() {
     let events = stored(&server, &format!("ticket-{ticket}")).await;
     assert_eq!(events.len(), 1 + usize::try_from(COMMANDS).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_may_be_old_is_given_without_the_log_and_has_what_was_done_here() {
+    const LONG: Duration = Duration::from_secs(60);
+    let mut server = TestLog::start().await;
+    let (log, other) = (process(&server), process(&server));
+    let ticket = listed(&log, 9).await;
+    let held = async |log: &EventLog, age| {
+        let loaded = log.load_within::<Ticket>(&ticket, age).await;
+        loaded.map(|loaded| loaded.state.listing().map_or(0, |listing| listing.held))
+    };
+    assert_eq!(held(&other, LONG).await.unwrap(), 0, "read, for it was not known");
+    log.execute::<Ticket>(&ticket, reserve(new_order()), &cause()).await.unwrap();
+    assert_eq!(held(&log, LONG).await.unwrap(), 1);
+    assert_eq!(held(&other, LONG).await.unwrap(), 0, "as it was a moment ago");
+    assert_eq!(held(&other, Duration::ZERO).await.unwrap(), 1, "too old, so read anew");
+    server.stop().await;
+    assert_eq!(held(&other, LONG).await.unwrap(), 1, "known without the log");
+    assert!(held(&other, Duration::ZERO).await.unwrap_err().is_unavailable());
+}
