@@ -29,6 +29,8 @@ pub enum Order {
     Placed {
         terms: OrderPlaced,
         status: Status,
+        /// Every payment that was begun for it.
+        begun: BTreeSet<PaymentId>,
         /// Payments whose money goes back; they never pay this order.
         turned_away: BTreeSet<PaymentId>,
     },
@@ -80,6 +82,15 @@ impl Order {
         }
     }
 
+    /// The payments that may still bring it back when it is over; none more are begun then.
+    pub fn not_turned_away(&self) -> impl Iterator<Item = PaymentId> {
+        let begun = match self {
+            Self::Unplaced => None,
+            Self::Placed { begun, .. } => Some(begun),
+        };
+        begun.into_iter().flatten().copied().filter(|payment| !self.has_turned_away(*payment))
+    }
+
     /// Whether the money of this payment goes back, whatever becomes of the order.
     #[must_use]
     pub fn has_turned_away(&self, payment: PaymentId) -> bool {
@@ -96,6 +107,16 @@ impl Order {
         }
     }
 
+    fn with(mut self, payment: PaymentId) -> Self {
+        match &mut self {
+            Self::Unplaced => {}
+            Self::Placed { begun, .. } => {
+                begun.insert(payment);
+            }
+        }
+        self
+    }
+
     fn without(mut self, payment: PaymentId) -> Self {
         match &mut self {
             Self::Unplaced => {}
@@ -106,11 +127,12 @@ impl Order {
         self
     }
 
-    fn with_status(self, status: Status) -> Self {
-        match self {
-            Self::Unplaced => Self::Unplaced,
-            Self::Placed { terms, turned_away, .. } => Self::Placed { terms, status, turned_away },
+    fn with_status(mut self, next: Status) -> Self {
+        match &mut self {
+            Self::Unplaced => {}
+            Self::Placed { status, .. } => *status = next,
         }
+        self
     }
 }
 
@@ -213,11 +235,11 @@ impl Aggregate for Order {
     fn evolve(self, event: &OrderEvent) -> Self {
         match event {
             OrderEvent::OrderPlaced(terms) => {
-                let turned_away = BTreeSet::new();
-                Self::Placed { terms: terms.clone(), status: Status::Created, turned_away }
+                let (begun, turned_away) = (BTreeSet::new(), BTreeSet::new());
+                Self::Placed { terms: terms.clone(), status: Status::Created, begun, turned_away }
             }
             OrderEvent::OrderPaymentStarted(OrderPaymentStarted { payment }) => {
-                self.with_status(Status::AwaitingPayment { payment: *payment })
+                self.with_status(Status::AwaitingPayment { payment: *payment }).with(*payment)
             }
             OrderEvent::OrderPaymentFailed(_) => self.with_status(Status::Created),
             OrderEvent::OrderCompleted(OrderCompleted { payment })

@@ -1,20 +1,30 @@
 //! Sees to it that units and orders agree: units reserved for an order that nobody placed get their
-//! order, and the units of an order that is gone come free.
+//! order, and the units of an order that is over come free.
+//!
+//! Late money takes the units of such an order once more, and sells them, before it brings the
+//! order back. If it may not, because another worker has turned it away meanwhile, the units are
+//! left sold to nobody. So whenever units are reserved for an order that is over, and stay so, this
+//! looks whether any payment may still bring the order back; if none may, they are taken back.
 
 use std::time::Duration;
 
-use domain::id::{OrderId, TicketId};
+use domain::id::{OrderId, RefundId, TicketId};
 use domain::order::{OrderCommand, OrderEvent, OrderPlaced, Status};
+use domain::payment::Outcome;
 use domain::text::Quantity;
-use domain::ticket::{Hold, Listing, ReleaseReason, TicketCommand, TicketEvent};
-use domain::{DomainEvent, Order, Recorded, Ticket};
+use domain::ticket::{Hold, Listing, ReleaseReason, TicketCommand, TicketEvent, TicketRejection};
+use domain::{DomainEvent, Order, Payment, Recorded, Ticket};
 use eventlog::EventLog;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided, later,
 };
 use crate::tuning::Tuning;
+
+/// How long to wait at most for a payment on its way to an order that is over.
+const PAYMENT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Reserving and placing are two appends to two streams, and so are cancelling and releasing: this
 /// does the second one after a crash between them.
@@ -26,9 +36,9 @@ pub struct OrderPlacement {
 /// Kept under the order's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
-    /// Place the order for which units are reserved, unless that was done.
+    /// Place the order for which units are reserved, unless that was done; if it is over, free them.
     Place { order: OrderId, ticket: TicketId, origin: Origin },
-    /// Free the units of an order that is gone.
+    /// Free the units of an order that is over.
     Release { order: OrderId, origin: Origin },
 }
 
@@ -118,7 +128,7 @@ impl OrderPlacement {
         clock: Clock,
     ) -> Result<(), TaskError> {
         if self.log.load::<Order>(&order).await?.state.terms().is_some() {
-            return Ok(());
+            return self.release(order, origin, clock).await;
         }
         let loaded = self.log.load::<Ticket>(&ticket).await?;
         let listing = loaded.state.listing();
@@ -141,14 +151,12 @@ impl OrderPlacement {
         origin: &Origin,
         clock: Clock,
     ) -> Result<(), TaskError> {
-        let Order::Placed { terms, status, .. } = self.log.load::<Order>(&order).await?.state
-        else {
-            return Ok(());
-        };
+        let state = self.log.load::<Order>(&order).await?.state;
+        let Some((terms, status)) = state.terms().zip(state.status()) else { return Ok(()) };
         let reason = match status {
             Status::Cancelled => ReleaseReason::Cancelled,
             Status::Expired => ReleaseReason::Expired,
-            // Reinstated since: its units are its own again.
+            // Not over, or reinstated since: its units are its own.
             Status::Created
             | Status::AwaitingPayment { .. }
             | Status::Complete { .. }
@@ -157,9 +165,47 @@ impl OrderPlacement {
         };
         let cause = origin.cause(Self::NAME, "release", clock.now());
         let command = TicketCommand::Release { order, reason };
-        // Refused only when the units were sold: money came late, and the order is reinstated.
-        let _released = decided(self.log.execute::<Ticket>(&terms.ticket, command, &cause).await)?;
-        Ok(())
+        let released = self.log.execute::<Ticket>(&terms.ticket, command, &cause).await;
+        match decided(released)? {
+            Err(TicketRejection::AlreadySold) => {
+                self.take_back(order, &state, terms, origin, clock).await
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Units sold to an order that is over: money came late. Either it brings the order back, or
+    /// nothing may do so any more, and the units are taken back.
+    async fn take_back(
+        &self,
+        order: OrderId,
+        state: &Order,
+        terms: &OrderPlaced,
+        origin: &Origin,
+        clock: Clock,
+    ) -> Result<(), TaskError> {
+        for payment in state.not_turned_away() {
+            match self.log.load::<Payment>(&payment).await?.state.outcome() {
+                None | Some(Outcome::Failed { .. } | Outcome::Voided) => {}
+                // Its own process brings the order back, or turns it away.
+                Some(
+                    Outcome::Undecided | Outcome::ActionRequired { .. } | Outcome::Captured { .. },
+                ) => return Err(PAYMENT_SETTLED_FIRST),
+            }
+            // It came to nothing. Should its money come after all, it comes too late.
+            let cause = origin.cause(Self::NAME, &format!("turn-away/{payment}"), clock.now());
+            let command = OrderCommand::TurnAway { payment };
+            let turned_away = self.log.execute::<Order>(&order, command, &cause).await;
+            if decided(turned_away)?.is_err() {
+                return Err(PAYMENT_SETTLED_FIRST);
+            }
+        }
+        let cause = origin.cause(Self::NAME, "take-back", clock.now());
+        // The same for every attempt, so that they come back once.
+        let refund = RefundId(Uuid::new_v5(&order.0, b"order-over"));
+        let command = TicketCommand::Return { order, quantity: terms.quantity, refund };
+        let returned = decided(self.log.execute::<Ticket>(&terms.ticket, command, &cause).await)?;
+        returned.map(|_| ()).map_err(TaskError::permanent)
     }
 }
 
@@ -175,6 +221,11 @@ fn terms(ticket: TicketId, listing: &Listing, hold: &Hold) -> Result<OrderPlaced
         expires_at: hold.expires_at,
     })
 }
+
+const PAYMENT_SETTLED_FIRST: TaskError = TaskError::Later {
+    reason: "a payment of the order is being settled",
+    within: PAYMENT_WAIT_MAX,
+};
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,14 @@
 //! for the earlier end of the order could free the units of a paid one; of sold units the ticket
 //! refuses that for ever.
 //!
-//! The choice to give the money back is made by the first `RefundInitiated`, and from then on only
-//! that is pursued.
+//! Whether the order gets the money is chosen by the order, in one append: it is reinstated, or it
+//! turns the payment away, and the one rules the other out for ever. So when a lease has run out
+//! unnoticed and two settle the same payment, having found the units free and gone, one of them is
+//! told, and looks at the order anew. The refund begins after the choice. Who dies between the two
+//! leaves an order that has turned the payment away, and the next one goes on from there.
+//!
+//! Of two, one may then have sold units to an order that is over. The process of the orders' units
+//! sees to those.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,11 +58,12 @@ enum Units {
 
 impl Settlement<'_> {
     pub(crate) async fn settle(&self) -> Result<(), TaskError> {
-        if self.refunds.contains_key(&self.refund_id()) {
+        let order = self.log.load::<Order>(&self.intent.order).await?.state;
+        let goes_back = self.refunds.contains_key(&self.refund_id());
+        if goes_back || order.has_turned_away(self.payment) {
             return self.give_back().await;
         }
-        let order = self.log.load::<Order>(&self.intent.order).await?.state;
-        let Order::Placed { terms, status, .. } = order else { return self.give_back().await };
+        let Order::Placed { terms, status, .. } = order else { return Err(self.no_order()) };
         match status {
             Status::AwaitingPayment { payment } if payment == self.payment => {
                 self.complete(&terms).await
@@ -72,12 +79,12 @@ impl Settlement<'_> {
                 Ok(())
             }
             Status::Complete { .. } | Status::Refunding { .. } | Status::Refunded { .. } => {
-                self.give_back().await
+                self.turn_away().await
             }
             Status::Created | Status::Cancelled | Status::Expired => {
                 match self.take_units(&terms).await? {
                     Units::Sold => self.reinstate().await,
-                    Units::Gone(_) => self.give_back().await,
+                    Units::Gone(_) => self.turn_away().await,
                 }
             }
         }
@@ -133,7 +140,28 @@ impl Settlement<'_> {
         Err(TaskError::Later { reason: "the units are being released", within: ORDER_WAIT_MAX })
     }
 
-    /// Has the payment give the money back, all of it.
+    /// Has the order rule out that this payment ever pays it; only then does the money go back.
+    async fn turn_away(&self) -> Result<(), TaskError> {
+        let command = OrderCommand::TurnAway { payment: self.payment };
+        self.order(command, "turn-away").await?;
+        tracing::warn!(
+            payment.id = %self.payment, order.id = %self.order_id(),
+            "money came for an order that cannot have it; it is given back",
+        );
+        self.give_back().await
+    }
+
+    /// Payments are begun for placed orders only, so the order was there once. Nothing is given
+    /// back: an order that is not there cannot rule out that it comes, and is paid, afterwards.
+    fn no_order(&self) -> TaskError {
+        tracing::error!(
+            payment.id = %self.payment, order.id = %self.order_id(),
+            "money was taken for an order that is not in the log",
+        );
+        TaskError::permanent("the order is not in the log")
+    }
+
+    /// Has the payment give the money back, all of it. The order has turned it away before.
     async fn give_back(&self) -> Result<(), TaskError> {
         let refund = self.refund_id();
         let provider_key = refund.to_string();
@@ -142,10 +170,6 @@ impl Settlement<'_> {
             // What could not be given back before may be now.
             Some(RefundState::Initiated | RefundState::Failed) => {}
             None => {
-                tracing::warn!(
-                    payment.id = %self.payment, order.id = %self.order_id(),
-                    "money came for an order that cannot have it; it is given back",
-                );
                 let (amount, provider_key) = (self.intent.amount, provider_key.clone());
                 let command = PaymentCommand::Refund { refund, amount, provider_key };
                 self.payment(command, "refund").await?;

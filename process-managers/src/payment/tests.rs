@@ -100,8 +100,10 @@ fn only_an_order_that_waits_for_this_payment_is_charged() {
         total: price(),
         expires_at: later(moment(), Duration::from_secs(30)),
     };
-    let order =
-        |status| Order::Placed { terms: terms.clone(), status, turned_away: Default::default() };
+    let order = |status| {
+        let (begun, turned_away) = Default::default();
+        Order::Placed { terms: terms.clone(), status, begun, turned_away }
+    };
     let asked = |order: &Order, bank_asked, now| {
         let asked = Asked { payment: PAYMENT, intent: &intent, initiated_at: moment(), bank_asked };
         question(order, &asked, Clock::showing(now), LOOK_MAX)

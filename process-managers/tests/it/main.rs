@@ -3,6 +3,7 @@
 
 mod expiry;
 mod late_money;
+mod lost_lease;
 mod paying;
 mod placement;
 mod trouble;

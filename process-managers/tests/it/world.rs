@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Utc};
 use domain::id::{AccountId, CommandId, OrderId, PaymentId, TicketId};
 use domain::money::{Currency, Money};
 use domain::order::{OrderCommand, OrderPlaced, Status};
-use domain::payment::{PaymentCommand, PaymentInitiated};
+use domain::payment::{PaymentCommand, PaymentInitiated, ProviderResult};
 use domain::text::{Quantity, Title};
 use domain::ticket::{Hold, ReleaseReason, TicketCommand};
 use domain::{Actor, Aggregate, Cause, Order, Payment, Ticket, Timestamp};
@@ -15,6 +15,8 @@ use embedded_log::testing::TestLog;
 use eventlog::{EventLog, FollowError, Settings, Vault};
 use local_services::testing::TestDatabase;
 use process_managers::gateway::Charge;
+use process_managers::payment::Task;
+use process_managers::process_manager::Origin;
 use process_managers::stripe::StripeGateway;
 use process_managers::{Dependencies, Tuning};
 use sqlx::PgPool;
@@ -94,9 +96,7 @@ impl World {
         // Another test of this process may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let server = TestLog::start().await;
-        let settings =
-            Settings { connection_string: server.connection_string(), build: "test".to_owned() };
-        let log = EventLog::new(settings).unwrap();
+        let log = open(&server);
         let database = TestDatabase::create().await;
         let pool = PgPool::connect(database.url()).await.unwrap();
         process_managers::install(&pool).await.unwrap();
@@ -135,6 +135,11 @@ impl World {
         let stop = CancellationToken::new();
         let task = tokio::spawn(process_managers::run(self.deps.clone(), stop.clone()));
         Working { stop, task }
+    }
+
+    /// What another process works with: the same, over a connection and a cache of its own.
+    pub(crate) fn replica(&self) -> Dependencies {
+        Dependencies { log: open(&self.server), ..self.deps.clone() }
     }
 
     // === What people do ===
@@ -217,6 +222,16 @@ impl World {
         let charge =
             Charge { key: payment.to_string(), order, amount: price(), initiated_at: Utc::now() };
         self.deps.gateway.charge(&charge, "tok_visa").await.unwrap();
+    }
+
+    /// Records the money of [`World::charge_unrecorded`]; gives the task that comes of it.
+    pub(crate) async fn record_captured(&self, payment: PaymentId) -> Task {
+        let is_its = |taken: &PaymentView| taken.metadata["payment"] == payment.to_string();
+        let provider_ref = self.captured().into_iter().find(is_its).unwrap().id;
+        let captured = PaymentCommand::RecordResult(ProviderResult::Captured { provider_ref });
+        self.execute::<Payment>(&payment, captured).await;
+        let (event, correlation) = (Uuid::new_v4(), Uuid::new_v4());
+        Task::Settle { payment, origin: Origin { event, correlation, trace: None } }
     }
 
     /// What no path of the program does: the order ends under a payment's hands.
@@ -306,6 +321,12 @@ impl World {
         let url = format!("{}/sandbox/payments/{id}/approve", self.sandbox_url);
         assert!(self.http.post(url).send().await.unwrap().status().is_success());
     }
+}
+
+fn open(server: &TestLog) -> EventLog {
+    let settings =
+        Settings { connection_string: server.connection_string(), build: "test".to_owned() };
+    EventLog::new(settings).unwrap()
 }
 
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
