@@ -30,8 +30,15 @@ pub(crate) const BATCH_PARTIAL_MAX: usize = 8;
 
 /// Events in one page of a read.
 pub(crate) const PAGE_EVENTS_MAX: usize = 512;
-/// Bytes in one page of a read; one event more may exceed it.
+/// Bytes in one page of a read, in memory; one event more may exceed it.
 pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// With many readers their pages get smaller, down to this, so that all pages together stay below
+/// [`PAGES_BYTES_MAX`].
+pub(crate) const PAGE_BYTES_MIN: usize = 16 * 1024;
+/// Bytes in the pages of all readers.
+pub(crate) const PAGES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pages read from the disk at a time; each takes a thread.
+pub(crate) const PAGES_READ_MAX: usize = 16;
 /// Events looked at for one page of a filtered read.
 pub(crate) const PAGE_CONSIDERED_MAX: usize = 2048;
 
@@ -54,8 +61,16 @@ pub(crate) const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 pub(crate) const RECORDS_BUFFER_BYTES: u64 = 16 * 1024 * 1024;
 /// Index rows not yet flushed from memory into a table.
 pub(crate) const INDEX_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-/// Journal files on disk before old ones must be flushed away.
-pub(crate) const JOURNAL_BYTES_MAX: u64 = 192 * 1024 * 1024;
+/// Full journals on disk before they must be flushed away. With the one being written it is what a
+/// start after a kill has to read again.
+pub(crate) const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// A log that is closed with more than this in its journals empties them, so that the next start has
+/// nothing to read again.
+pub(crate) const JOURNAL_BYTES_KEPT_MAX: u64 = 1024 * 1024;
+/// How long a close waits for that.
+pub(crate) const FLUSH_SECONDS_MAX: u64 = 20;
+/// Records that are compressed together.
+pub(crate) const RECORDS_BLOCK_BYTES: u32 = 16 * 1024;
 
 /// A filter's pattern or prefix.
 pub(crate) const FILTER_BYTES_MAX: usize = 8 * 1024;

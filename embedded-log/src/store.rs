@@ -38,7 +38,10 @@ use self::subscribers::Subscribers;
 use self::tables::{Tables, View};
 use self::write::{Write, WriteError, Written};
 use self::writer::{Message, Pending, Writer};
-use crate::limits::{ADMISSION_SECONDS_MAX, QUEUE_BYTES_MAX, QUEUE_WRITES_MAX};
+use crate::limits::{
+    ADMISSION_SECONDS_MAX, PAGE_BYTES_MAX, PAGE_BYTES_MIN, PAGES_BYTES_MAX, PAGES_READ_MAX,
+    QUEUE_BYTES_MAX, QUEUE_WRITES_MAX,
+};
 
 /// Why a log could not be opened. One line each, naming the directory.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +108,11 @@ pub(crate) enum StoreError {
 /// page being read holds the lock meanwhile.
 pub(crate) type Slot = Arc<RwLock<Option<Tables>>>;
 
+/// Somebody who reads page by page.
+pub(crate) struct Reader {
+    _counted: Arc<()>,
+}
+
 /// Whether the log takes writes.
 #[derive(Default)]
 pub(crate) struct Health {
@@ -129,6 +137,10 @@ struct Shared {
     durable: watch::Receiver<u64>,
     health: Arc<Health>,
     subscribers: Subscribers,
+    /// Held once by each reader, so that they can be counted.
+    readers: Arc<()>,
+    /// How many pages may be read at a time.
+    reading: Semaphore,
     /// Cancelled when the server is to end.
     closing: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -140,8 +152,10 @@ impl Store {
         let tables = Tables::open(Directory::open(directory)?)?;
         let health = Arc::new(Health::default());
         let (inbox, messages) = mpsc::channel(QUEUE_WRITES_MAX);
-        let (writer, durable) = Writer::recover(&tables, messages, Arc::clone(&health))
-            .map_err(|error| damaged(directory, &error))?;
+        let subscribers = Subscribers::default();
+        let (writer, durable) =
+            Writer::recover(&tables, messages, Arc::clone(&health), subscribers.clone())
+                .map_err(|error| damaged(directory, &error))?;
         let tables: Slot = Arc::new(RwLock::new(Some(tables)));
         let slot = Arc::clone(&tables);
         let thread = std::thread::Builder::new()
@@ -154,7 +168,9 @@ impl Store {
             budget: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             durable,
             health,
-            subscribers: Subscribers::default(),
+            subscribers,
+            readers: Arc::default(),
+            reading: Semaphore::new(PAGES_READ_MAX),
             closing: CancellationToken::new(),
             writer: Mutex::new(Some(thread)),
         };
@@ -199,12 +215,25 @@ impl Store {
         self.enqueue(write).await?.answer().await
     }
 
+    /// Counts a reader for as long as it keeps what this gives.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader { _counted: Arc::clone(&self.shared.readers) }
+    }
+
+    /// What the page of one reader may hold: all of them are given out, and may wait for slow
+    /// clients, at the same time.
+    fn page_bytes(&self) -> usize {
+        let readers = Arc::strong_count(&self.shared.readers).saturating_sub(1).max(1);
+        (PAGES_BYTES_MAX / readers).clamp(PAGE_BYTES_MIN, PAGE_BYTES_MAX)
+    }
+
     /// Runs a read where blocking is allowed.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read_tables(|tables| read(&tables.view())).await
+        let page_bytes = self.page_bytes();
+        self.read_tables(move |tables| read(&tables.view().by_pages_of(page_bytes))).await
     }
 
     /// Like [`Store::read`], for what a view does not tell.
@@ -212,6 +241,8 @@ impl Store {
         &self,
         read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // The semaphore is never closed.
+        let _turn = self.shared.reading.acquire().await.map_err(|_| StoreError::Closed)?;
         let shared = Arc::clone(&self.shared);
         let reading = tokio::task::spawn_blocking(move || {
             let tables = shared.tables.read().unwrap_or_else(PoisonError::into_inner);
@@ -225,6 +256,11 @@ impl Store {
     pub(crate) fn writes_stopped(&self) -> bool {
         let Health { stopped, full } = &*self.shared.health;
         stopped.load(Ordering::Relaxed) || full.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the writer is gone; it ends with the log, or in a panic.
+    pub(crate) async fn writer_gone(&self) {
+        self.shared.inbox.closed().await;
     }
 
     /// Who follows the log.
@@ -250,7 +286,13 @@ impl Store {
             if writer.is_some_and(|thread| thread.join().is_err()) {
                 tracing::error!("the log's writer ended in a panic");
             }
-            drop(shared.tables.write().unwrap_or_else(PoisonError::into_inner).take());
+            let tables = shared.tables.write().unwrap_or_else(PoisonError::into_inner).take();
+            let Health { stopped, full } = &*shared.health;
+            let failed = stopped.load(Ordering::Relaxed) || full.load(Ordering::Relaxed);
+            // After a failure nobody knows what the engine holds: the next start finds out.
+            if let Some(Err(error)) = tables.filter(|_| !failed).map(Tables::close) {
+                tracing::warn!("the next start reads the journals again: {error}");
+            }
         });
         if closing.await.is_err() {
             tracing::error!("the log could not be closed cleanly");

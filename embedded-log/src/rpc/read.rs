@@ -17,8 +17,8 @@ use crate::proto::streams::read_req::options::{
     StreamOptions, all_options::AllOption, filter_options, stream_options::RevisionOption,
 };
 use crate::proto::streams::{ReadReq, ReadResp};
-use crate::store::Store;
 use crate::store::reader::Direction;
+use crate::store::{Reader, Store};
 
 /// Considered events after which a filtered subscription tells where it is, unless the client says.
 const CHECKPOINT_WINDOW_DEFAULT: u32 = 32;
@@ -81,13 +81,14 @@ async fn read_stream(
         None => return Err(missing("the revision to start from")),
     };
     let compatibility = options.control_option.map_or(0, |option| option.compatibility);
+    let reader = store.reader();
     let store = store.clone();
     match count {
         Some(count) => {
             let read = StreamRead::open(store, name, from, direction, count, compatibility, ids);
-            Ok(respond(read.await?))
+            Ok(respond(read.await?, reader))
         }
-        None => Ok(respond(StreamSubscription::open(store, name, from, ids).await?)),
+        None => Ok(respond(StreamSubscription::open(store, name, from, ids).await?, reader)),
     }
 }
 
@@ -109,10 +110,13 @@ fn read_all(
         Some(FilterOption::Filter(filter)) => parse_filter(filter)?,
         Some(FilterOption::NoFilter(_)) | None => (Filter::everything(), None),
     };
+    let reader = store.reader();
     let (store, filter) = (store.clone(), Arc::new(filter));
     match count {
-        Some(count) => Ok(respond(AllRead::open(store, from, direction, filter, count, ids))),
-        None => Ok(respond(AllSubscription::open(store, from, filter, window, ids))),
+        Some(count) => {
+            Ok(respond(AllRead::open(store, from, direction, filter, count, ids), reader))
+        }
+        None => Ok(respond(AllSubscription::open(store, from, filter, window, ids), reader)),
     }
 }
 
@@ -135,10 +139,11 @@ fn parse_filter(options: FilterOptions) -> Result<(Filter, Option<u64>), Refusal
 }
 
 /// Turns pages into the stream of responses: a page is read when the client has taken the last one.
-fn respond(pages: impl Pages) -> Responses {
-    futures::stream::try_unfold(pages, |mut pages| async move {
+fn respond(pages: impl Pages, reader: Reader) -> Responses {
+    futures::stream::try_unfold((pages, reader), |(mut pages, reader)| async move {
         let page = pages.next().await?;
-        Ok::<_, Status>(page.map(|page| (futures::stream::iter(page).map(Ok), pages)))
+        let page = page.map(|page| futures::stream::iter(page).map(Ok));
+        Ok::<_, Status>(page.map(|page| (page, (pages, reader))))
     })
     .try_flatten()
     .boxed()

@@ -15,7 +15,7 @@ use super::wire::{self, UuidForm};
 use crate::filter::Filter;
 use crate::proto::streams::ReadResp;
 use crate::store::reader::{self, Direction, Found};
-use crate::store::subscribers::Subscriber;
+use crate::store::subscribers::{Followed, Subscriber};
 use crate::store::{Store, StoreError};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -46,7 +46,7 @@ pub(crate) struct AllSubscription {
 pub(crate) struct StreamSubscription {
     store: Store,
     ids: UuidForm,
-    durable: watch::Receiver<u64>,
+    followed: Followed,
     stream: String,
     /// The first revision not yet considered.
     revision: u64,
@@ -151,7 +151,7 @@ impl StreamSubscription {
         from: From,
         ids: UuidForm,
     ) -> Result<Self, Refusal> {
-        let durable = store.durable();
+        let followed = store.subscribers().follow(&stream);
         let name = stream.clone();
         let found = store.read(move |view| reader::find(view, &name)).await?;
         let next = match found {
@@ -166,7 +166,7 @@ impl StreamSubscription {
         };
         let counted = store.subscribers().join(0);
         let phase = Phase::Opened;
-        Ok(Self { store, ids, durable, stream, revision, phase, counted })
+        Ok(Self { store, ids, followed, stream, revision, phase, counted })
     }
 
     /// The responses for a page of events; whether that was all; and the stream's last revision.
@@ -203,8 +203,8 @@ impl Pages for StreamSubscription {
         }
         loop {
             refuse_if_closing(&self.store)?;
-            // Marked as seen before the read: what is written meanwhile wakes us again.
-            let end = *self.durable.borrow_and_update();
+            // Before the read: what is written meanwhile wakes us again.
+            self.followed.look();
             let (responses, exhausted, last_revision) = self.page().await?;
             if !responses.is_empty() {
                 return Ok(Some(responses));
@@ -212,12 +212,16 @@ impl Pages for StreamSubscription {
             if !exhausted {
                 continue;
             }
-            self.counted.has_seen(end);
+            self.counted.has_seen_everything();
             if self.phase == Phase::CatchingUp {
                 self.phase = Phase::Live;
                 return Ok(Some(vec![wire::caught_up(last_revision, None)]));
             }
-            wait(&self.store, &mut self.durable).await?;
+            tokio::select! {
+                () = self.followed.changed() => {}
+                () = self.store.writer_gone() => return Err(Refusal::ShuttingDown),
+                () = self.store.closing().cancelled() => return Err(Refusal::ShuttingDown),
+            }
         }
     }
 }

@@ -90,9 +90,10 @@ impl Record {
         self.stream.clone()
     }
 
-    /// Bytes this record holds in memory beside its fields.
+    /// Bytes this record takes in memory, as the answer to a reader as well; roughly.
     pub(crate) fn size(&self) -> usize {
-        self.stream.len() + self.event_type.len() + self.metadata.len() + self.data.len()
+        const ANSWER: usize = 512;
+        ANSWER + self.stream.len() + self.event_type.len() + self.metadata.len() + self.data.len()
     }
 
     /// The record is there, but its stream's head does not know of it.

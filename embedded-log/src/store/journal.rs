@@ -19,6 +19,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Buf;
@@ -35,6 +36,8 @@ const END_MARK: &[u8] = b"FJL\x03";
 /// A row of the index: stream number and revision, to a position. No other row has this shape.
 const INDEX_KEY_BYTES: usize = 16;
 const INDEX_VALUE_BYTES: usize = 8;
+/// Bytes of a block, as `stat` counts them.
+const STAT_BLOCK_BYTES: u64 = 512;
 
 /// A commit that was read whole.
 #[derive(Clone, Copy)]
@@ -84,6 +87,29 @@ pub(crate) fn settle(directory: &Directory, keep_to: Option<u64>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Bytes that the journals take on the disk.
+pub(crate) fn bytes_on_disk(directory: &Directory) -> io::Result<u64> {
+    let mut bytes = 0;
+    for path in paths(&directory.data())? {
+        bytes += fs::metadata(path)?.blocks() * STAT_BLOCK_BYTES;
+    }
+    Ok(bytes)
+}
+
+/// Empties the journals of a closed engine, all of whose rows are in tables. The last file stays: an
+/// engine that finds none takes itself for new.
+pub(crate) fn empty(directory: &Directory) -> io::Result<()> {
+    let mut paths = paths(&directory.data())?;
+    let Some(last) = paths.pop() else { return Ok(()) };
+    for path in paths {
+        fs::remove_file(path)?;
+    }
+    let file = OpenOptions::new().write(true).open(last)?;
+    file.set_len(0)?;
+    file.sync_all()?;
+    File::open(directory.data())?.sync_all()
 }
 
 /// The journals in `data`, oldest first.

@@ -8,7 +8,7 @@ use super::format::{FIRST_POSITION, Head, Record};
 use super::tables::View;
 use super::{Corrupt, StoreError};
 use crate::filter::Filter;
-use crate::limits::{PAGE_BYTES_MAX, PAGE_CONSIDERED_MAX, PAGE_EVENTS_MAX};
+use crate::limits::{PAGE_CONSIDERED_MAX, PAGE_EVENTS_MAX};
 use crate::metadata;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +113,9 @@ pub(crate) fn all_page(
     let count_max = usize::try_from(count).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX);
     let (mut passed, mut bytes) = (0, 0);
     for record in records(view, range, direction) {
-        if passed >= count_max || bytes >= PAGE_BYTES_MAX || page.seen.len() >= PAGE_CONSIDERED_MAX
+        if passed >= count_max
+            || bytes >= view.page_bytes()
+            || page.seen.len() >= PAGE_CONSIDERED_MAX
         {
             page.exhausted = false;
             break;
@@ -206,7 +208,7 @@ pub(crate) fn stream_page(
     let (mut considered, mut bytes) = (0, 0);
     for record in events {
         if page.records.len() >= count_max
-            || bytes >= PAGE_BYTES_MAX
+            || bytes >= view.page_bytes()
             || considered >= PAGE_CONSIDERED_MAX
         {
             page.exhausted = false;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::format::{DELETED_REVISION, Head, NewRecord, after};
+use super::subscribers::Subscribers;
 use super::tables::{Rows, Tables, View};
 use super::write::{Change, Expected, Proposed, Write, WriteError, Written};
 use super::writer::Memory;
@@ -52,13 +53,18 @@ struct StagedEvent {
 }
 
 impl Staged {
-    /// Makes the group durable, then lets the writer's caches know.
-    pub(crate) fn commit(self, memory: &mut Memory) -> Result<(), StoreError> {
+    /// Makes the group durable, then lets the writer's caches and the followers of its streams know.
+    pub(crate) fn commit(
+        self,
+        memory: &mut Memory,
+        subscribers: &Subscribers,
+    ) -> Result<(), StoreError> {
         if !self.rows.is_empty() {
             let started = Instant::now();
             self.rows.commit()?;
             metrics::histogram!("log_sync_seconds").record(started.elapsed());
         }
+        subscribers.tell(self.heads.keys().map(String::as_str));
         for (stream, head) in self.heads {
             memory.heads.insert(stream, head);
         }

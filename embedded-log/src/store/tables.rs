@@ -10,18 +10,22 @@ use std::fs;
 use std::ops::{Bound, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fjall::config::CompressionPolicy;
+use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
-    Readable, Snapshot,
+    AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch,
+    PersistMode, Readable, Snapshot,
 };
 
 use super::directory::Directory;
 use super::format::{Head, Record, index_key, parse_index_key};
 use super::{Corrupt, OpenError, StoreError, journal};
-use crate::limits::{CACHE_BYTES, INDEX_BUFFER_BYTES, JOURNAL_BYTES_MAX, RECORDS_BUFFER_BYTES};
+use crate::limits::{
+    CACHE_BYTES, FLUSH_SECONDS_MAX, INDEX_BUFFER_BYTES, JOURNAL_BYTES_KEPT_MAX, JOURNAL_BYTES_MAX,
+    PAGE_BYTES_MAX, RECORDS_BLOCK_BYTES, RECORDS_BUFFER_BYTES,
+};
 
 /// Threads that flush and compact. Two, so that a long compaction does not hold up a flush.
 const ENGINE_THREADS: usize = 2;
@@ -44,6 +48,7 @@ pub(crate) struct Tables {
 pub(crate) struct View<'t> {
     tables: &'t Tables,
     snapshot: Snapshot,
+    page_bytes: usize,
 }
 
 /// Rows that become durable together or not at all.
@@ -104,7 +109,7 @@ impl Tables {
 
     /// The tables as they are now, all at the same moment.
     pub(crate) fn view(&self) -> View<'_> {
-        View { tables: self, snapshot: self.database.snapshot() }
+        View { tables: self, snapshot: self.database.snapshot(), page_bytes: PAGE_BYTES_MAX }
     }
 
     pub(crate) fn rows(&self) -> Rows {
@@ -129,13 +134,43 @@ impl Tables {
         Ok(self.database.persist(PersistMode::SyncAll)?)
     }
 
-    /// Moves everything from the journals into tables.
-    #[cfg(test)]
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        for keyspace in [&self.all, &self.stream_rev, &self.streams] {
-            keyspace.rotate_memtable_and_wait()?;
+    /// Closes the last handle to the tables. Unless the journals hold next to nothing they are
+    /// emptied, so that the next start has nothing to read again. That they are not loses nothing.
+    pub(crate) fn close(self) -> Result<(), StoreError> {
+        let worth_it = journal::bytes_on_disk(&self.directory).map_err(fjall::Error::Io)?
+            > JOURNAL_BYTES_KEPT_MAX;
+        let flushed = worth_it && self.flush()?;
+        let directory = Arc::clone(&self.directory);
+        drop(self);
+        // Another handle would still write to the journals.
+        if flushed && Arc::strong_count(&directory) == 1 {
+            journal::empty(&directory).map_err(fjall::Error::Io)?;
         }
         Ok(())
+    }
+
+    /// Moves everything from the journals into tables. Whether that was done in time; nobody may
+    /// write meanwhile.
+    pub(crate) fn flush(&self) -> Result<bool, StoreError> {
+        const LOOK_EVERY: Duration = Duration::from_millis(2);
+        let until = Instant::now() + Duration::from_secs(FLUSH_SECONDS_MAX);
+        for keyspace in [&self.all, &self.stream_rev, &self.streams] {
+            keyspace.rotate_memtable()?;
+        }
+        for keyspace in [&self.all, &self.stream_rev, &self.streams] {
+            // The engine's own wait has no end if its threads have ended.
+            while keyspace.tree.sealed_memtable_count() > 0 {
+                if Instant::now() >= until {
+                    return Ok(false);
+                }
+                #[allow(clippy::disallowed_methods, reason = "the engine does not tell")]
+                std::thread::sleep(LOOK_EVERY);
+            }
+            if keyspace.tree.get_highest_memtable_seqno().is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How many events there are; not counted one by one, so that it costs nothing.
@@ -194,6 +229,16 @@ impl Rows {
 }
 
 impl View<'_> {
+    /// The same view, of which a page holds at most so many bytes.
+    pub(crate) fn by_pages_of(self, page_bytes: usize) -> Self {
+        Self { page_bytes, ..self }
+    }
+
+    /// Bytes a page may hold in memory.
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
     pub(crate) fn head(&self, stream: &str) -> Result<Option<Head>, StoreError> {
         let Some(value) = self.snapshot.get(&self.tables.streams, stream)? else {
             return Ok(None);
@@ -320,15 +365,19 @@ fn open_keyspaces(path: &std::path::Path) -> fjall::Result<(Database, [Keyspace;
         .worker_threads(ENGINE_THREADS)
         .open()?;
     let options = |buffer_bytes| {
-        move || {
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(buffer_bytes)
-                .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
-        }
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(buffer_bytes)
+            .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
     };
-    let all = database.keyspace("all", options(RECORDS_BUFFER_BYTES))?;
-    let stream_rev = database.keyspace("stream_rev", options(INDEX_BUFFER_BYTES))?;
-    let streams = database.keyspace("streams", options(INDEX_BUFFER_BYTES))?;
+    // What is looked up in the first two is there, so filters would tell nothing.
+    let all = database.keyspace("all", || {
+        options(RECORDS_BUFFER_BYTES)
+            .data_block_size_policy(BlockSizePolicy::all(RECORDS_BLOCK_BYTES))
+            .expect_point_read_hits(true)
+    })?;
+    let stream_rev = database
+        .keyspace("stream_rev", || options(INDEX_BUFFER_BYTES).expect_point_read_hits(true))?;
+    let streams = database.keyspace("streams", || options(INDEX_BUFFER_BYTES))?;
     Ok((database, [all, stream_rev, streams]))
 }
 

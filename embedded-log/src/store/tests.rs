@@ -25,6 +25,15 @@ fn write(stream: &str, expected: Expected) -> Write {
     Write { stream: stream.to_owned(), expected, change, deadline: None }
 }
 
+fn incompressible(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
 async fn last_revision(store: &Store, stream: &'static str) -> Option<u64> {
     let head = store.read(move |view| view.head(stream)).await.unwrap();
     head.and_then(|head| head.last_revision)
@@ -70,6 +79,28 @@ async fn what_was_taken_before_a_close_is_written_and_what_comes_after_is_refuse
     assert!(matches!(refused, Err(WriteError::Stopped)), "{refused:?}");
     let store = Store::open(directory.path()).unwrap();
     assert_eq!(last_revision(&store, "s").await, Some(49));
+}
+
+#[tokio::test]
+async fn a_close_leaves_the_next_start_nothing_to_read_again_and_loses_nothing() {
+    let directory = TempDir::new().unwrap();
+    let mut expected = Expected::NoStream;
+    for round in 1..=3 {
+        let store = Store::open(directory.path()).unwrap();
+        for revision in (round - 1) * 4..round * 4 {
+            let mut large = write("s", expected);
+            let Change::Append(events) = &mut large.change else { panic!("an append") };
+            events[0].data = incompressible(512 * 1024).into();
+            store.write(large).await.unwrap();
+            expected = Expected::Exact(revision);
+        }
+        store.close().await;
+        let locked = Directory::open(directory.path()).unwrap();
+        let left = super::journal::bytes_on_disk(&locked).unwrap();
+        assert_eq!(left, 0, "round {round}");
+    }
+    let verified = verify(directory.path(), &mut |_| {}).unwrap();
+    assert_eq!(verified.events, 12);
 }
 
 #[tokio::test]

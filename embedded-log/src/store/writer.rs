@@ -1,6 +1,7 @@
 //! The one thread that writes. It takes all appends that wait, decides them one after another, makes
 //! them durable with one sync, and only then answers.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -15,6 +16,7 @@ use super::format::{DELETED_REVISION, FIRST_POSITION, Head};
 use super::generations::Generations;
 use super::reader::Continuity;
 use super::stage::Stage;
+use super::subscribers::Subscribers;
 use super::tables::{Tables, View};
 use super::write::{Write, WriteError, Written};
 use super::{Corrupt, Health, OpenError, Slot, StoreError};
@@ -57,6 +59,7 @@ pub(crate) struct Writer {
     memory: Memory,
     messages: mpsc::Receiver<Message>,
     durable: watch::Sender<u64>,
+    subscribers: Subscribers,
     reached: Reached,
     health: Arc<Health>,
     /// While the disk is full: when it was last looked at.
@@ -76,6 +79,7 @@ impl Writer {
         tables: &Tables,
         messages: mpsc::Receiver<Message>,
         health: Arc<Health>,
+        subscribers: Subscribers,
     ) -> Result<(Self, watch::Receiver<u64>), StoreError> {
         let (memory, last_position) = recall(tables)?;
         let directory = Arc::clone(tables.directory());
@@ -88,7 +92,9 @@ impl Writer {
         let (durable, watching) = watch::channel(last_position);
         publish_position(last_position);
         let full_since = None;
-        Ok((Self { directory, memory, messages, durable, reached, health, full_since }, watching))
+        let writer =
+            Self { directory, memory, messages, durable, subscribers, reached, health, full_since };
+        Ok((writer, watching))
     }
 
     /// Serves until told to close, or until nobody is left to send.
@@ -150,7 +156,7 @@ impl Writer {
         }
         let staged = stage.finish();
         let events = staged.events;
-        if let Err(error) = staged.commit(&mut self.memory) {
+        if let Err(error) = staged.commit(&mut self.memory, &self.subscribers) {
             self.fail(&error);
             // Nobody knows what is on disk.
             for (reply, _, _) in answers {
@@ -275,16 +281,20 @@ fn recall_tail(view: &View<'_>, memory: &mut Memory) -> Result<u64, StoreError> 
     let mut continuity = Continuity::unknown();
     for record in &tail {
         continuity.check(record)?;
+        memory.last_ticks = memory.last_ticks.max(record.created_ticks);
+        let key = (record.stream_number, record.id);
+        memory.recent.insert(key, (record.revision, record.position));
+        memory.next_position = record.next_position;
+    }
+    // A head that knows the last event of its stream knows those before.
+    let mut streams = HashSet::new();
+    for record in tail.iter().rev().filter(|record| streams.insert(record.stream_number)) {
         let head = view.head(record.stream())?.unwrap_or_default();
         let known = head.last_revision.is_some_and(|last| last >= record.revision)
             || (head.tombstoned && record.revision == DELETED_REVISION);
         if !known || head.stream_number != record.stream_number {
             return Err(record.past_its_head().into());
         }
-        memory.last_ticks = memory.last_ticks.max(record.created_ticks);
-        let key = (record.stream_number, record.id);
-        memory.recent.insert(key, (record.revision, record.position));
-        memory.next_position = record.next_position;
     }
     Ok(tail.last().map_or(0, |record| record.position))
 }
