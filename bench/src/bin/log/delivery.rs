@@ -5,9 +5,16 @@ use std::time::{Duration, Instant};
 
 use eventstore::{Client, StreamPosition, SubscribeToAllOptions, Subscription, SubscriptionEvent};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::load::{Appender, Events, Rate};
+use crate::load::{self, Appender, Events, Rate};
+use crate::server::ServerProcess;
+
+/// Subscribers in a crowd, and the connections they share.
+pub(crate) const CROWD: usize = 1_000;
+const CROWD_CONNECTIONS: usize = 20;
+const CROWD_APPENDS_IN_FLIGHT: usize = 16;
 
 /// Between two looks at the clock.
 const CLOCK_EVERY_EVENTS: u64 = 1_000;
@@ -76,6 +83,41 @@ pub(crate) async fn live(
         acknowledged: Rate::of(acknowledged, time),
         delivered: Rate::of(delivered, time),
     })
+}
+
+/// A crowd of subscribers, each reading `$all` from the beginning, while others append. Gives the
+/// events a second that all of them together get, and the appends a second.
+pub(crate) async fn crowd(
+    server: &ServerProcess,
+    events: &Arc<Events>,
+    time: Duration,
+) -> anyhow::Result<(f64, f64)> {
+    let until = Instant::now() + time;
+    let mut readers = JoinSet::new();
+    for _ in 0..CROWD_CONNECTIONS {
+        let client = server.client()?;
+        for _ in 0..CROWD / CROWD_CONNECTIONS {
+            readers.spawn(count_until(client.clone(), until));
+        }
+    }
+    let appender = Appender::batch(&server.client()?).await?;
+    let (appends, _) = load::append(appender, events, CROWD_APPENDS_IN_FLIGHT, time).await?;
+    let mut delivered = 0;
+    while let Some(counted) = readers.join_next().await {
+        delivered += counted??;
+    }
+    Ok((delivered as f64 / time.as_secs_f64(), appends.per_second))
+}
+
+async fn count_until(client: Client, until: Instant) -> anyhow::Result<u64> {
+    let mut subscription = subscribe(&client, StreamPosition::Start).await?;
+    let mut events = 0;
+    loop {
+        match tokio::time::timeout_at(until.into(), subscription.next()).await {
+            Ok(event) => event.map(|_| events += 1)?,
+            Err(_) => return Ok(events),
+        }
+    }
 }
 
 async fn subscribe(

@@ -3,7 +3,7 @@
 use crate::load::Call::{Batch, Single};
 use crate::results::Metric::{
     AppendP50Millis, AppendsPerSecond, BytesPerEvent, CatchUpEventsPerSecond,
-    DeliveryOverAppendMillis, MemoryPeakMib, SyncP50Millis,
+    DeliveryOverAppendMillis, MemoryPeakMib, StartAfterKillMillis, StartMillis, SyncP50Millis,
 };
 use crate::results::{Metric, Results};
 
@@ -31,6 +31,8 @@ const ALONE_MILLIS_MAX: f64 = 0.4;
 /// The rate of appends in the largest store, of that in the smallest of at least so many events.
 const FALL_FROM_EVENTS: u64 = 100_000;
 const KEPT_SHARE_MIN: f64 = 0.8;
+/// So much longer may a start on the largest store take than on that.
+const START_MILLIS_MORE_MAX: f64 = 300.0;
 
 pub(crate) fn print(results: &Results) {
     println!("\n### Goals\n");
@@ -66,6 +68,12 @@ fn kept(results: &Results) {
         let kept = rate(first).zip(rate(last)).map(|(first, last)| last / first);
         let name = format!("{call}, {in_flight} in flight, share of the rate kept");
         row(&name, Bound::AtLeast(KEPT_SHARE_MIN), &format!("{first} → {last}"), kept);
+    }
+    for (name, metric) in [("a clean end", StartMillis), ("kill -9", StartAfterKillMillis)] {
+        let millis = |size| results.median(size, metric);
+        let more = millis(first).zip(millis(last)).map(|(first, last)| last - first);
+        let name = format!("start after {name}, ms more");
+        row(&name, Bound::AtMost(START_MILLIS_MORE_MAX), &format!("{first} → {last}"), more);
     }
 }
 

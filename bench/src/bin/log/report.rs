@@ -58,6 +58,8 @@ fn others(results: &Results, size: u64) {
     println!("|---|--:|");
     for (name, metric) in [
         ("delivered after the acknowledgement, ms", Metric::DeliveryOverAppendMillis),
+        ("1,000 subscribers catching up, events a second of all", Metric::CrowdEventsPerSecond),
+        ("appends a second beside them, 16 in flight", Metric::CrowdAppendsPerSecond),
         ("most memory of the server, MiB", Metric::MemoryPeakMib),
         ("on disk for an event of 300 bytes, bytes", Metric::BytesPerEvent),
         ("start after a clean end, ms", Metric::StartMillis),

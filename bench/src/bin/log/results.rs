@@ -27,6 +27,9 @@ pub(crate) enum Metric {
     DeliveryP99Millis,
     /// How much later than the acknowledgement, median to median.
     DeliveryOverAppendMillis,
+    /// With a crowd of subscribers: events they get, and appends meanwhile.
+    CrowdEventsPerSecond,
+    CrowdAppendsPerSecond,
     MemoryPeakMib,
     BytesPerEvent,
     StartMillis,

@@ -34,6 +34,9 @@ pub(crate) async fn measure(stores: &Stores, size: u64, time: Duration) -> anyho
     let client = server.client()?;
     appends(&mut round, &server, &client, &events, time).await?;
     deliveries(&mut round, &server, &client, &events, time).await?;
+    let (delivered, appended) = delivery::crowd(&server, &events, time).await?;
+    round.insert(Metric::CrowdEventsPerSecond, delivered);
+    round.insert(Metric::CrowdAppendsPerSecond, appended);
     round.insert(Metric::MemoryPeakMib, server.memory_peak()? as f64 / f64::from(1 << 20));
 
     server.kill().await?;
