@@ -12,7 +12,7 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("embedded-log", &[]),
-    ("bench", &["embedded-log"]),
+    ("bench", &["domain", "embedded-log", "eventlog", "local-services"]),
     ("stripe-sandbox", &[]),
     ("local-services", &[]),
     ("eventlog", &["domain"]),
