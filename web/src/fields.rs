@@ -9,7 +9,7 @@ use crate::problem::{ApiError, FieldError};
 
 /// A JSON object as it came. Each member is read by its own rule; what is wrong is collected, so
 /// that an answer names every bad member at once. Members nobody reads are ignored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fields {
     members: BTreeMap<String, Box<RawValue>>,
     errors: Vec<FieldError>,

@@ -1,5 +1,7 @@
 //! Putting tickets on sale and changing them.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
@@ -8,7 +10,8 @@ use domain::id::{AccountId, TicketId};
 use domain::money::{Currency, InvalidMoney, Money};
 use domain::text::{InvalidQuantity, InvalidTitle, Quantity, Title};
 use domain::ticket::{TicketCommand, TicketListed, TicketRejection};
-use domain::{Aggregate, Revision, Ticket};
+use domain::{Aggregate, Cause, Revision, Ticket};
+use eventlog::{ExecuteError, Executed};
 use web::wire::{self, Price};
 use web::{ApiError, Command, Fields, IfMatch, PathId, RequestCause, SignedIn};
 
@@ -48,44 +51,38 @@ pub(super) async fn list(
 /// the second may be refused when the first has taken effect; what would be refused as things
 /// stand is tried first, so that it leaves nothing half done. Only the first is bound to
 /// `If-Match`. A request that broke off in between is finished by making it again with its key.
+///
+/// The request is read with the ticket in mind as this process last knew it. The first command is
+/// bound to that state: has somebody changed the ticket since, the request is read again.
 pub(super) async fn edit(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
     PathId(id): PathId<TicketId>,
     IfMatch(expected): IfMatch,
-    Command { mut fields, cause }: Command,
+    Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
-    let loaded = state.log.load::<Ticket>(&id).await.map_err(|error| not_logged(&error))?;
     let by = session.account;
-    let known = loaded.state.listing().map_or(Currency::USD, |listing| listing.price.currency);
-    let change = read_change(&mut fields, by, known);
-    let Some(Change { edit, quantity }) = change else { return Err(fields.refused()) };
-    if loaded.state.listing().is_none() {
-        return Err(TicketRejection::NotFound.answer());
-    }
     let cause = cause.by(Some(by));
-
-    let edit = (edit, step(&cause, "edit"));
-    let commands = match quantity.map(|quantity| (quantity, step(&cause, "quantity"))) {
-        None => vec![edit],
-        Some(quantity) if refused_second(&loaded.state, &edit.0, &quantity.0) => {
-            vec![quantity, edit]
+    let recent = state.log.load_within::<Ticket>(&id, Duration::MAX).await;
+    let known = recent.map_err(|error| not_logged(&error))?;
+    let bound = expected.or(known.revision);
+    let executed = match commands(&known.state, by, fields.clone(), &cause) {
+        Ok(commands) => execute_all(&state, id, commands, bound).await,
+        // It may have been listed, or priced in another currency, by another process.
+        Err(_) => Err(ExecuteError::RevisionMismatch { actual: None }),
+    };
+    let executed = match executed {
+        Err(ExecuteError::RevisionMismatch { .. }) => {
+            let loaded = state.log.load::<Ticket>(&id).await;
+            let known = loaded.map_err(|error| not_logged(&error))?;
+            let commands = commands(&known.state, by, fields, &cause)?;
+            execute_all(&state, id, commands, expected).await
         }
-        Some(quantity) => vec![edit, quantity],
+        executed => executed,
     };
-    let mut expected = expected;
-    let mut latest = None;
-    for (command, cause) in commands {
-        let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await;
-        latest = Some(executed.map_err(not_executed)?);
-        expected = None;
-    }
-    let (ticket, revision, position) = match latest {
-        Some(executed) => (executed.state, executed.revision, executed.position),
-        None => (loaded.state, loaded.revision, loaded.position),
-    };
-    let answer = shown(id, &ticket, revision)?;
-    Ok((state.web.written(position, revision), Json(answer)))
+    let executed = executed.map_err(not_executed)?;
+    let answer = shown(id, &executed.state, executed.revision)?;
+    Ok((state.web.written(executed.position, executed.revision), Json(answer)))
 }
 
 /// Nobody can order it any more; what is reserved can still be paid.
@@ -107,6 +104,51 @@ pub(super) async fn withdraw(
 struct Change {
     edit: TicketCommand,
     quantity: Option<TicketCommand>,
+}
+
+/// One or two, each with its cause.
+struct Commands {
+    first: (TicketCommand, Cause),
+    second: Option<(TicketCommand, Cause)>,
+}
+
+/// What an edit asks of a ticket in that state.
+fn commands(
+    ticket: &Ticket,
+    by: AccountId,
+    mut fields: Fields,
+    cause: &Cause,
+) -> Result<Commands, ApiError> {
+    let known = ticket.listing().map_or(Currency::USD, |listing| listing.price.currency);
+    let change = read_change(&mut fields, by, known);
+    let Some(Change { edit, quantity }) = change else { return Err(fields.refused()) };
+    if ticket.listing().is_none() {
+        return Err(TicketRejection::NotFound.answer());
+    }
+    let edit = (edit, step(cause, "edit"));
+    let Some(quantity) = quantity.map(|quantity| (quantity, step(cause, "quantity"))) else {
+        return Ok(Commands { first: edit, second: None });
+    };
+    let (first, second) = if refused_second(ticket, &edit.0, &quantity.0) {
+        (quantity, edit)
+    } else {
+        (edit, quantity)
+    };
+    Ok(Commands { first, second: Some(second) })
+}
+
+/// Only the first is bound to the expected revision.
+async fn execute_all(
+    state: &State,
+    id: TicketId,
+    Commands { first: (command, cause), second }: Commands,
+    expected: Option<Revision>,
+) -> Result<Executed<Ticket>, ExecuteError<TicketRejection>> {
+    let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await?;
+    match second {
+        None => Ok(executed),
+        Some((command, cause)) => state.log.execute::<Ticket>(&id, command, &cause).await,
+    }
 }
 
 /// Whether, as things stand, the first command would be accepted and the second then refused.
