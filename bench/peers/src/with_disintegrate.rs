@@ -4,7 +4,7 @@ use anyhow::{anyhow, bail};
 use disintegrate::serde::json::Json;
 use disintegrate::{Decision, DecisionError, Event, NoSnapshot, WithSnapshot};
 use disintegrate_postgres::{
-    Error, Migrator, PgDecisionMaker, PgEventStore, PgSnapshotter, WithPgSnapshot, decision_maker,
+    Error, PgDecisionMaker, PgEventStore, PgSnapshotter, WithPgSnapshot, decision_maker,
 };
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -15,13 +15,57 @@ use crate::ticket::{Ticket, TicketCommand, TicketEvent, TicketRejection};
 
 type Store = PgEventStore<TicketEvent, Json<TicketEvent>>;
 
+/// What the crate's migrator makes, but for one number: the crate writes it as `0xFFFFFFFF`, which
+/// Postgres reads from version 16 on only.
+const TABLES: [&str; 7] = [
+    "create sequence if not exists seq_event_event_id",
+    "create table if not exists event (
+        event_id bigint primary key default nextval('seq_event_event_id'),
+        event_type varchar(255),
+        payload bytea,
+        inserted_at timestamp default now())",
+    "create index if not exists idx_event_type_btree on event (event_type)",
+    "create or replace function event_store_current_epoch() returns bigint as $$
+     declare
+        persisted_event_id bigint;
+        pending_event_id bigint;
+        db_id int;
+     begin
+        select coalesce(max(event_id), 0) into persisted_event_id from event;
+        select oid into db_id from pg_database where datname = current_database();
+        select min((l3.objid::bigint << 32) + l2.objid::bigint)
+        into pending_event_id
+        from pg_locks l1
+        inner join pg_locks l2 on l1.pid = l2.pid
+        inner join pg_locks l3 on l1.pid = l3.pid
+        where l1.classid = db_id and l2.classid = 1 and l3.classid = 2
+            and l1.locktype = 'advisory';
+        return least(coalesce(pending_event_id, persisted_event_id), persisted_event_id);
+     end;
+     $$ language plpgsql",
+    "create or replace function event_store_begin_epoch() returns void as $$
+     declare
+        id bigint;
+        db_id int;
+     begin
+        select last_value into id from seq_event_event_id;
+        select oid into db_id from pg_database where datname = current_database();
+        perform pg_try_advisory_xact_lock_shared(db_id, 0);
+        perform pg_try_advisory_xact_lock_shared(1, (id & 4294967295)::bit(32)::integer);
+        perform pg_try_advisory_xact_lock_shared(2, (id >> 32)::bit(32)::integer);
+     end;
+     $$ language plpgsql",
+    "alter table event add column if not exists ticket_id uuid",
+    "create index if not exists idx_event_ticket_id on event (ticket_id)
+     where ticket_id is not null",
+];
+
 /// A snapshot is written when more events than this had to be read after the last one.
 const SNAPSHOT_EVERY_EVENTS: u64 = 10;
 
 #[derive(Clone)]
 pub struct WithDisintegrate {
     pool: PgPool,
-    store: Store,
     maker: Maker,
 }
 
@@ -54,14 +98,14 @@ impl WithDisintegrate {
     pub async fn connect(url: &str, connections: u32, snapshots: bool) -> anyhow::Result<Self> {
         let options = PgPoolOptions::new().max_connections(connections);
         let pool = options.min_connections(connections).connect(url).await?;
-        let store = PgEventStore::new_uninitialized(pool.clone(), Json::default());
+        let store: Store = PgEventStore::new_uninitialized(pool.clone(), Json::default());
         let maker = if snapshots {
             let snapshotter = PgSnapshotter::try_new(pool.clone(), SNAPSHOT_EVERY_EVENTS).await?;
-            Maker::Snapshots(decision_maker(store.clone(), WithSnapshot::new(snapshotter)))
+            Maker::Snapshots(decision_maker(store, WithSnapshot::new(snapshotter)))
         } else {
-            Maker::Plain(decision_maker(store.clone(), NoSnapshot))
+            Maker::Plain(decision_maker(store, NoSnapshot))
         };
-        Ok(Self { pool, store, maker })
+        Ok(Self { pool, maker })
     }
 }
 
@@ -89,7 +133,10 @@ impl Shop for WithDisintegrate {
     }
 
     async fn install(&self) -> anyhow::Result<()> {
-        Ok(Migrator::new(self.store.clone()).init_event_store().await?)
+        for table in TABLES {
+            sqlx::query(table).execute(&self.pool).await?;
+        }
+        Ok(())
     }
 
     async fn fill(&self, histories: Vec<(Uuid, Vec<TicketEvent>)>) -> anyhow::Result<()> {
