@@ -1,7 +1,8 @@
 //! One request, several commands: each has an id of its own, derived from the request's.
 
-use domain::Cause;
 use domain::id::CommandId;
+use domain::{Aggregate, Cause};
+use eventlog::{EventLog, ExecuteError, Executed};
 use uuid::Uuid;
 
 /// The cause of one of the commands that a request leads to.
@@ -12,4 +13,20 @@ pub(crate) fn step(cause: &Cause, name: &str) -> Cause {
 /// An id for something that a request makes: the same when the request is made again.
 pub(crate) fn derived(cause: &Cause, name: &str) -> Uuid {
     Uuid::new_v5(&cause.command.0, name.as_bytes())
+}
+
+/// Begins what a request makes. Only of a request that names itself by a key can an earlier one be
+/// in the log, so only then is the log asked.
+pub(crate) async fn begin<A: Aggregate>(
+    log: &EventLog,
+    id: &A::Id,
+    command: A::Command,
+    cause: &Cause,
+    repeatable: bool,
+) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
+    if repeatable {
+        log.execute(id, command, cause).await
+    } else {
+        log.execute_new(id, command, cause).await
+    }
 }

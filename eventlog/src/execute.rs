@@ -60,8 +60,30 @@ enum Ask<A: Aggregate> {
     Execute {
         command: A::Command,
         cause: Cause,
-        expected: Option<Revision>,
+        expected: Expected,
     },
+}
+
+/// What an asker knows of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Anything,
+    /// It is at this revision, or the command is not to be carried out.
+    At(Revision),
+    /// There is none, because its name has just been made up.
+    New,
+}
+
+impl From<Option<Revision>> for Expected {
+    fn from(revision: Option<Revision>) -> Self {
+        revision.map_or(Self::Anything, Self::At)
+    }
+}
+
+impl<A: Aggregate> Job<A> {
+    fn is_of_new_stream(&self) -> bool {
+        matches!(self.ask, Ask::Execute { expected: Expected::New, .. })
+    }
 }
 
 type Answer<A> = Result<Executed<A>, ExecuteError<<A as Aggregate>::Rejection>>;
@@ -91,7 +113,7 @@ impl Owners {
         id: &A::Id,
         command: A::Command,
         cause: &Cause,
-        expected: Option<Revision>,
+        expected: Expected,
     ) -> Answer<A> {
         self.ask(id, Ask::Execute { command, cause: cause.clone(), expected }).await
     }

@@ -42,7 +42,7 @@ pub use subscribe::Delivery;
 pub use vault::{Vault, VaultError};
 
 use connection::Connection;
-use execute::Owners;
+use execute::{Expected, Owners};
 
 /// Where the log is, and who writes to it.
 #[derive(Clone)]
@@ -175,7 +175,23 @@ impl EventLog {
         cause: &Cause,
         expected: Option<Revision>,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.owners.execute(id, command, cause, expected).await
+        self.owners.execute(id, command, cause, expected.into()).await
+    }
+
+    /// Like [`EventLog::execute`], without reading first whether there is such an aggregate. Only for
+    /// ids of aggregate and command that have just been made up: a command that was given before,
+    /// perhaps with other content, would not be found out. Has somebody else begun the stream all
+    /// the same, it is read and the command decided on what is there.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]; see [`EventLog::execute`].
+    pub async fn execute_new<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        command: A::Command,
+        cause: &Cause,
+    ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
+        self.owners.execute(id, command, cause, Expected::New).await
     }
 
     /// Loads an aggregate, then follows its stream until `done` or until the time is over; gives

@@ -68,6 +68,13 @@ impl RequestCause {
         }
     }
 
+    /// Whether the same request may be made again: it names itself by a key. Without one, whatever
+    /// it makes has a name that nobody can have used before.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.key.is_some()
+    }
+
     fn new(web: &Web, parts: &Parts, body: &[u8]) -> Result<Self, ApiError> {
         let route = format!("{} {}", parts.method, parts.uri.path());
         let known = parts.extensions.get::<RequestId>().cloned();

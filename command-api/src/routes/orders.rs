@@ -18,7 +18,7 @@ use web::{ApiError, Command, IfMatch, PathId, RequestCause, SignedIn};
 use super::tickets::parse_quantity;
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
-use crate::step::{derived, step};
+use crate::step::{begin, derived, step};
 
 /// Reserves units of the ticket, then places the order on the terms of the reservation. After a
 /// crash in between, the order placement process or the same request places it.
@@ -32,6 +32,7 @@ pub(super) async fn place(
     let quantity = fields.optional_decimal("quantity", parse_quantity).unwrap_or(Quantity::ONE);
     let asked = fields.optional_decimal("holdSeconds", parse_hold);
     let (Some(ticket), true) = (ticket, fields.all_good()) else { return Err(fields.refused()) };
+    let repeatable = cause.is_repeatable();
     let cause = cause.by(Some(session.account));
     let id = OrderId(derived(&cause, "order"));
     // A buyer may ask for less time than the shop gives, never for more.
@@ -39,7 +40,7 @@ pub(super) async fn place(
     let wish = Wish { id, buyer: session.account, ticket, quantity, hold };
 
     let (terms, position) = match reserve(&state, &wish, &cause).await? {
-        Some(terms) => place_on(&state, id, terms, &cause).await?,
+        Some(terms) => place_on(&state, id, terms, &cause, repeatable).await?,
         // Reserved by this request when it was made before, and let go since.
         None => placed_before(&state, id).await?,
     };
@@ -109,9 +110,11 @@ async fn place_on(
     id: OrderId,
     terms: OrderPlaced,
     cause: &Cause,
+    repeatable: bool,
 ) -> Result<(OrderPlaced, Option<Position>), ApiError> {
     let command = OrderCommand::Place(terms.clone());
-    match state.log.execute::<Order>(&id, command, &step(cause, "place")).await {
+    let placing = step(cause, "place");
+    match begin::<Order>(&state.log, &id, command, &placing, repeatable).await {
         Ok(executed) => {
             let placed = executed.state.terms().cloned().unwrap_or(terms);
             Ok((placed, executed.position))

@@ -17,7 +17,7 @@ use web::{ApiError, Command, Fields, IfMatch, PathId, RequestCause, SignedIn};
 
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
-use crate::step::{derived, step};
+use crate::step::{begin, derived, step};
 
 /// A seller who names no limit lets nobody take more units than this at once, however many there
 /// are now or later.
@@ -31,12 +31,14 @@ pub(super) async fn list(
 ) -> Result<impl IntoResponse, ApiError> {
     let listed = read_listing(&mut fields, session.account);
     let Some(listed) = listed else { return Err(fields.refused()) };
+    let repeatable = cause.is_repeatable();
     let cause = cause.by(Some(session.account));
     let id = TicketId(derived(&cause, "ticket"));
 
     let TicketListed { seller, title, price, quantity, max_per_order } = listed.clone();
     let command = TicketCommand::List { seller, title, price, quantity, max_per_order };
-    let executed = state.log.execute::<Ticket>(&id, command, &step(&cause, "list")).await;
+    let listing = step(&cause, "list");
+    let executed = begin::<Ticket>(&state.log, &id, command, &listing, repeatable).await;
     let position = executed.map_err(not_executed)?.position;
 
     // What was listed, even if the request is made again when others have bought some of it.

@@ -56,8 +56,9 @@ impl Shared {
         known: Option<Known<A>>,
         mut jobs: Vec<Job<A>>,
     ) -> Option<Known<A>> {
-        // What was read after the jobs came is as new as they can ask for.
-        let mut up_to_date = known.is_none();
+        // A stream whose name has just been made up need not be read: the append tells if there is
+        // one all the same. Else what was read after the jobs came is as new as they can ask for.
+        let mut up_to_date = known.is_none() && !jobs.iter().all(Job::is_of_new_stream);
         let mut known = known.unwrap_or_else(Known::nothing);
         if up_to_date && let Err(error) = self.catch_up(slot, &mut known).await {
             return fail(slot, jobs, &error);

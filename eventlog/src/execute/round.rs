@@ -6,7 +6,7 @@ use domain::{Aggregate, Cause, Position, Revision};
 use uuid::Uuid;
 
 use super::known::Known;
-use super::{Answer, Ask, Job};
+use super::{Answer, Ask, Expected, Job};
 use crate::codec::{Encoded, encode, encode_metadata};
 use crate::{ExecuteError, Executed, LogError};
 
@@ -69,7 +69,7 @@ impl<A: Aggregate> Round<A> {
         known: &Known<A>,
         command: &A::Command,
         cause: &Cause,
-        expected: Option<Revision>,
+        expected: Expected,
     ) -> Result<Option<Vec<A::Event>>, ExecuteError<A::Rejection>> {
         let given_now =
             || self.commands.get(&cause.command).map(|given| *given == cause.fingerprint);
@@ -80,7 +80,9 @@ impl<A: Aggregate> Round<A> {
             None => {}
         }
         let actual = revision_after(known.revision, self.events.len());
-        if expected.is_some() && expected != actual {
+        if let Expected::At(revision) = expected
+            && actual != Some(revision)
+        {
             return Err(ExecuteError::RevisionMismatch { actual });
         }
         let state = self.evolved.as_ref().unwrap_or(&known.state);

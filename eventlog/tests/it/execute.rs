@@ -236,3 +236,17 @@ async fn a_state_that_may_be_old_is_given_without_the_log_and_has_what_was_done_
     assert_eq!(held(&other, LONG).await.unwrap(), 1, "known without the log");
     assert!(held(&other, Duration::ZERO).await.unwrap_err().is_unavailable());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_taken_for_new_is_read_when_there_is_one() {
+    let server = TestLog::start().await;
+    let (log, other) = (process(&server), process(&server));
+    let ticket = new_ticket();
+    let begun = log.execute_new::<Ticket>(&ticket, list(3), &cause()).await.unwrap();
+    assert_eq!(begun.revision, Some(Revision(0)));
+    let again = other.execute_new::<Ticket>(&ticket, list(9), &cause()).await;
+    assert!(matches!(again, Err(ExecuteError::Rejected(TicketRejection::AlreadyListed))));
+    let other = process(&server);
+    let reserved = other.execute_new::<Ticket>(&ticket, reserve(new_order()), &cause()).await;
+    assert_eq!(crate::support::held(&reserved.unwrap()), 1, "decided on what is there");
+}
