@@ -30,7 +30,7 @@ use slot::Pushed;
 const COMMANDS_MAX: usize = 16_384;
 
 /// All owners of this process, by stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Owners {
     shared: Arc<Shared>,
     kept: Kept,
@@ -95,7 +95,7 @@ impl Owners {
         Self { shared, kept: Kept::new(), room }
     }
 
-    pub(crate) async fn look<A: Aggregate>(&self, id: &A::Id) -> Answer<A> {
+    pub(crate) async fn look<A: Aggregate>(self: &Arc<Self>, id: &A::Id) -> Answer<A> {
         self.ask(id, Ask::Look).await
     }
 
@@ -109,7 +109,7 @@ impl Owners {
     }
 
     pub(crate) async fn execute<A: Aggregate>(
-        &self,
+        self: &Arc<Self>,
         id: &A::Id,
         command: A::Command,
         cause: &Cause,
@@ -118,7 +118,7 @@ impl Owners {
         self.ask(id, Ask::Execute { command, cause: cause.clone(), expected }).await
     }
 
-    async fn ask<A: Aggregate>(&self, id: &A::Id, ask: Ask<A>) -> Answer<A> {
+    async fn ask<A: Aggregate>(self: &Arc<Self>, id: &A::Id, ask: Ask<A>) -> Answer<A> {
         let slot = self.kept.slot::<A>(stream_of::<A>(id)).await?;
         let room = Arc::clone(&self.room).try_acquire_owned();
         let room = room.map_err(|_| LogError::Overloaded)?;
@@ -127,7 +127,7 @@ impl Owners {
             Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
             Pushed::NeedsOwner => {
-                tokio::spawn(own(self.clone(), slot));
+                tokio::spawn(own(Arc::clone(self), slot));
             }
         }
         answered.await.unwrap_or_else(|_| {

@@ -64,7 +64,7 @@ impl fmt::Debug for Settings {
 #[derive(Clone, Debug)]
 pub struct EventLog {
     connection: Arc<Connection>,
-    owners: Owners,
+    owners: Arc<Owners>,
 }
 
 /// The state of an aggregate as far as it is known to have come.
@@ -100,7 +100,7 @@ impl EventLog {
     /// [`LogError::Settings`] when the connection string cannot be read.
     pub fn new(settings: Settings) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&settings.connection_string)?);
-        let owners = Owners::new(Arc::clone(&connection), settings.build);
+        let owners = Arc::new(Owners::new(Arc::clone(&connection), settings.build));
         Ok(Self { connection, owners })
     }
 

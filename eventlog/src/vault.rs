@@ -40,7 +40,9 @@ type Key = [u8; 32];
 
 /// Seals and opens personal data. Cheap to clone; clones share the cache of keys.
 #[derive(Clone)]
-pub struct Vault {
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
     pool: PgPool,
     /// Wraps the keys of persons.
     wrapping: Key,
@@ -73,12 +75,13 @@ impl Vault {
     #[must_use]
     pub fn new(pool: PgPool, master_key: &[u8; 32]) -> Self {
         let claims = derive(master_key, "e-mail claims");
-        Self {
+        let keys = Cache::builder().max_capacity(KEYS_KEPT_MAX).time_to_live(KEYS_KEPT_FOR);
+        Self(Arc::new(Inner {
             pool,
             wrapping: derive(master_key, "keys of persons"),
             claims: hmac::Key::new(hmac::HMAC_SHA256, &claims),
-            keys: Cache::builder().max_capacity(KEYS_KEPT_MAX).time_to_live(KEYS_KEPT_FOR).build(),
-        }
+            keys: keys.build(),
+        }))
     }
 
     /// Creates the table `vault.person_key`; safe when several processes do so at once.
@@ -86,7 +89,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Unavailable`].
     pub async fn install(&self) -> Result<(), VaultError> {
-        Ok(crate::install::install(&self.pool, TABLES).await?)
+        Ok(crate::install::install(&self.0.pool, TABLES).await?)
     }
 
     /// Seals a text for a person and a field, such as `email`; makes the person's key on first use.
@@ -139,36 +142,36 @@ impl Vault {
                  set wrapped = null, erased_at = coalesce(old.erased_at, now())",
             )
             .bind(person.0)
-            .execute(&self.pool),
+            .execute(&self.0.pool),
         )
         .await?;
-        self.keys.invalidate(&person).await;
+        self.0.keys.invalidate(&person).await;
         Ok(())
     }
 
     /// The name of an address's claim: a keyed hash, the same for the same mailbox.
     #[must_use]
     pub fn email_claim_id(&self, email: &Email) -> EmailClaimId {
-        EmailClaimId(hex::encode(hmac::sign(&self.claims, email.as_str().as_bytes())))
+        EmailClaimId(hex::encode(hmac::sign(&self.0.claims, email.as_str().as_bytes())))
     }
 
     /// None: the person has no key yet.
     async fn key(&self, person: AccountId) -> Result<Option<Key>, VaultError> {
-        if let Some(key) = self.keys.get(&person).await {
+        if let Some(key) = self.0.keys.get(&person).await {
             return Ok(Some(key));
         }
         let row = in_time(
             sqlx::query("select wrapped from vault.person_key where person = $1")
                 .bind(person.0)
-                .fetch_optional(&self.pool),
+                .fetch_optional(&self.0.pool),
         )
         .await?;
         let Some(row) = row else { return Ok(None) };
         let wrapped: Option<Vec<u8>> = row.try_get(0)?;
         let wrapped = wrapped.ok_or(VaultError::Erased)?;
-        let key = decrypt(&self.wrapping, person.0.as_bytes(), wrapped)?;
+        let key = decrypt(&self.0.wrapping, person.0.as_bytes(), wrapped)?;
         let key = Key::try_from(key).map_err(|_| VaultError::Damaged)?;
-        self.keys.insert(person, key).await;
+        self.0.keys.insert(person, key).await;
         Ok(Some(key))
     }
 
@@ -176,7 +179,7 @@ impl Vault {
     async fn make_key(&self, person: AccountId) -> Result<Key, VaultError> {
         let mut key = Key::default();
         aws_lc_rs::rand::fill(&mut key).map_err(|_| VaultError::Damaged)?;
-        let wrapped = encrypt(&self.wrapping, person.0.as_bytes(), &key)?;
+        let wrapped = encrypt(&self.0.wrapping, person.0.as_bytes(), &key)?;
         in_time(
             sqlx::query(
                 "insert into vault.person_key (person, wrapped, created_at)
@@ -184,7 +187,7 @@ impl Vault {
             )
             .bind(person.0)
             .bind(wrapped)
-            .execute(&self.pool),
+            .execute(&self.0.pool),
         )
         .await?;
         self.key(person).await?.ok_or(VaultError::Erased)

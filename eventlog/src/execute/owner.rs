@@ -21,7 +21,7 @@ const CONFLICT_WAIT_FIRST: Duration = Duration::from_millis(1);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Works off a slot until nothing waits in it.
-pub(super) async fn own<A: Aggregate>(owners: Owners, slot: Arc<Slot<A>>) {
+pub(super) async fn own<A: Aggregate>(owners: Arc<Owners>, slot: Arc<Slot<A>>) {
     let _abandon = Abandon(&slot);
     let mut known = slot.take_known();
     while let Some(jobs) = slot.next_jobs(&mut known) {
