@@ -31,6 +31,11 @@ test: ## Everything that CI checks: format, lints, licences, all tests
 	cargo $(CARGO_TEST) --locked --workspace --no-run
 	$(TARGET)/with-test-services cargo $(CARGO_TEST) --locked --workspace
 
+.PHONY: nightly
+nightly: ## The event log's long tests: 200 kills, more random histories and nonsense
+	LOG_CRASH_ROUNDS=200 LOG_MODEL_CASES=1000 LOG_FUZZ_CALLS=20000 \
+		cargo $(CARGO_TEST) --locked --package embedded-log --test durability --test model --test fuzz
+
 .PHONY: check
 check: ## Format, lints and, where cargo-deny is installed, licences and crate doors
 	cargo fmt --all --check

@@ -2,7 +2,7 @@
 //! backup or for statistics. Who may open the directory may use it. One question a connection.
 
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,6 +69,8 @@ pub(crate) fn ask(
 pub(crate) struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// The user who made it.
+    owner: u32,
 }
 
 impl Control {
@@ -79,10 +81,10 @@ impl Control {
         let _ = std::fs::remove_file(&path);
         let bound = UnixListener::bind(&path).and_then(|listener| {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-            Ok(listener)
+            Ok((listener, std::fs::metadata(&path)?.uid()))
         });
         match bound {
-            Ok(listener) => Some(Self { listener, path }),
+            Ok((listener, owner)) => Some(Self { listener, path, owner }),
             Err(error) => {
                 let path = path.display();
                 tracing::warn!("no backup while the log is served: {path} cannot be made: {error}");
@@ -101,7 +103,10 @@ impl Control {
                 Some(_) = calls.join_next() => {}
                 accepted = self.listener.accept(), if calls.len() < CONTROL_CALLS_MAX => {
                     match accepted {
-                        Ok((stream, _)) => { calls.spawn(answer(store.clone(), stream)); }
+                        Ok((stream, _)) if is_ours(&stream, self.owner) => {
+                            calls.spawn(answer(store.clone(), stream));
+                        }
+                        Ok(_) => {}
                         // Out of file handles, perhaps; the next call frees one.
                         Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                     }
@@ -115,6 +120,13 @@ impl Drop for Control {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Whether it is asked by who serves the log, or by root. The mode of the socket says the same, but
+/// only from a moment after it was made.
+fn is_ours(stream: &UnixStream, owner: u32) -> bool {
+    const ROOT: u32 = 0;
+    stream.peer_cred().is_ok_and(|peer| [ROOT, owner].contains(&peer.uid()))
 }
 
 async fn answer(store: Store, mut stream: UnixStream) {
@@ -164,8 +176,8 @@ async fn send_stats(store: &Store, stream: &mut UnixStream) -> io::Result<()> {
     });
     let found: Result<stats::Stats, StoreError> = reading.await;
     let found = found.map_err(io::Error::other)?;
-    let writes_stopped = store.writes_stopped();
-    let found = stats::Stats { served: true, writes_stopped, ..found };
+    let (writes_stopped, disk_full) = (store.writes_stopped(), store.disk_full());
+    let found = stats::Stats { served: true, writes_stopped, disk_full, ..found };
     send(stream, &serde_json::to_vec(&found)?).await
 }
 

@@ -102,7 +102,15 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> OperationError {
     move |source| OperationError::Io { path: path.clone(), source }
 }
 
-fn damaged_at(path: &Path) -> impl Fn(StoreError) -> OperationError {
+/// Damage, unless only the disk did not do as it should.
+fn failed_at(path: &Path) -> impl Fn(StoreError) -> OperationError {
     let path = path.to_owned();
-    move |error| OperationError::Damaged { path: path.clone(), place: error.to_string() }
+    move |error| match error.disk() {
+        // An error of the system cannot be copied, but its kind and its text can.
+        Some(disk) => OperationError::Io {
+            path: path.clone(),
+            source: io::Error::new(disk.kind(), disk.to_string()),
+        },
+        None => OperationError::Damaged { path: path.clone(), place: error.to_string() },
+    }
 }

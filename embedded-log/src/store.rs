@@ -104,6 +104,21 @@ pub(crate) enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// What the operating system said, if that is all that is wrong: the disk may be well again. A
+    /// file that ends too early or holds nonsense is damage.
+    pub(crate) fn disk(&self) -> Option<&std::io::Error> {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        let Self::Engine(
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)),
+        ) = self
+        else {
+            return None;
+        };
+        (![InvalidData, UnexpectedEof].contains(&error.kind())).then_some(error)
+    }
+}
+
 /// The tables, taken away on closing, and for a moment when a disk that was full has room again. A
 /// page being read holds the lock meanwhile.
 pub(crate) type Slot = Arc<RwLock<Option<Tables>>>;
@@ -252,10 +267,14 @@ impl Store {
         reading.await.unwrap_or(Err(StoreError::Broken))
     }
 
-    /// Whether writes are refused for now or for good.
+    /// Whether writes are refused until the next start.
     pub(crate) fn writes_stopped(&self) -> bool {
-        let Health { stopped, full } = &*self.shared.health;
-        stopped.load(Ordering::Relaxed) || full.load(Ordering::Relaxed)
+        self.shared.health.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether writes are refused until there is room on the disk.
+    pub(crate) fn disk_full(&self) -> bool {
+        self.shared.health.full.load(Ordering::Relaxed)
     }
 
     /// Waits until the writer is gone; it ends with the log, or in a panic.

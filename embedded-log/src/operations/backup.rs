@@ -2,12 +2,14 @@
 //! records never change, that is the log at one moment, however long the copying takes.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::ops::Bound;
 use std::path::Path;
 
+use uuid::Uuid;
+
 use super::frames::{self, Frame, FrameError, FrameReader};
-use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, damaged_at, io_at, open_unserved};
+use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, failed_at, io_at, open_unserved};
 use crate::control;
 use crate::limits::PAGE_BYTES_MAX;
 use crate::store::StoreError;
@@ -42,10 +44,11 @@ pub fn backup(
     if file.try_exists().map_err(io_at(file))? {
         return Err(OperationError::Exists { path: file.to_owned() });
     }
+    // A name of its own: of two backups to one file at a time, neither writes into the other's.
     let mut part = file.as_os_str().to_owned();
-    part.push(".part");
+    part.push(format!(".{}.part", Uuid::new_v4().simple()));
     let part = Path::new(&part);
-    let copied = File::create(part).map_err(io_at(part)).and_then(|made| {
+    let copied = File::create_new(part).map_err(io_at(part)).and_then(|made| {
         let extent = match control::ask(directory, control::Request::Backup)? {
             Some(served) => receive(directory, served, &made, part, progress)?,
             None => copy_unserved(directory, &made, part, progress)?,
@@ -58,7 +61,15 @@ pub fn backup(
         let _ = fs::remove_file(part);
     })?;
     // Unlike a rename, this does not replace what appeared there meanwhile.
-    fs::hard_link(part, file).and_then(|()| fs::remove_file(part)).map_err(io_at(file))?;
+    let linked = fs::hard_link(part, file).map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            OperationError::Exists { path: file.to_owned() }
+        } else {
+            io_at(file)(error)
+        }
+    });
+    fs::remove_file(part).map_err(io_at(part))?;
+    linked?;
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_at(folder))?;
@@ -76,6 +87,10 @@ fn receive(
         FrameError::Io(source) => {
             OperationError::Control { directory: directory.to_owned(), problem: source.to_string() }
         }
+        FrameError::CutShort => OperationError::Control {
+            directory: directory.to_owned(),
+            problem: "it ended before the backup was whole; make it again".to_owned(),
+        },
         FrameError::Damaged(problem) | FrameError::Failure(problem) => {
             OperationError::Control { directory: directory.to_owned(), problem }
         }
@@ -117,7 +132,7 @@ fn copy_unserved(
     let events_total = tables.events_about();
     let view = tables.view();
     let mut pages = Pages::up_to(u64::MAX);
-    while let Some(page) = pages.next(&view, events_total).map_err(damaged_at(directory))? {
+    while let Some(page) = pages.next(&view, events_total).map_err(failed_at(directory))? {
         into.write_all(&page).map_err(io_at(path))?;
         progress(Progress { events: pages.extent.events, events_total });
     }

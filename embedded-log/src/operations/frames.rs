@@ -35,6 +35,8 @@ pub(crate) enum Frame {
 #[derive(Debug)]
 pub(crate) enum FrameError {
     Io(io::Error),
+    /// It ends before its last frame.
+    CutShort,
     /// It is not what was written.
     Damaged(String),
     /// The sender says why it broke off.
@@ -146,7 +148,7 @@ impl<R: Read> FrameReader<R> {
 
 fn cut_short(error: io::Error) -> FrameError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return FrameError::Damaged("it is cut short".to_owned());
+        return FrameError::CutShort;
     }
     FrameError::Io(error)
 }

@@ -5,14 +5,14 @@ use std::io::BufReader;
 use std::path::Path;
 
 use super::frames::{Frame, FrameError, FrameReader};
-use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, io_at};
+use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, failed_at, io_at};
 use crate::limits::{COMMIT_BYTES_MAX, HEADS_GENERATION_MAX};
 use crate::metadata;
 use crate::store::directory::Directory;
 use crate::store::format::{DELETED_REVISION, Head, Record};
 use crate::store::generations::Generations;
 use crate::store::tables::{Rows, Tables};
-use crate::store::{Corrupt, OpenError, StoreError};
+use crate::store::{Corrupt, StoreError};
 
 /// Makes the log that the backup `file` holds in `directory`, which may be missing or hold a restore
 /// that did not end, but no log. Until it is whole it does not open.
@@ -31,8 +31,7 @@ pub fn restore(
             OperationError::Damaged { path: file.to_owned(), place: corrupt.to_string() }
         }
         StoreError::Engine(_) | StoreError::Broken | StoreError::Closed => {
-            let (directory, place) = (directory.to_owned(), error.to_string());
-            OpenError::Corrupt { directory, place }.into()
+            failed_at(directory)(error)
         }
     };
     let mut building = Building::new(Tables::open(locked)?);
@@ -61,6 +60,9 @@ fn unreadable(file: &Path) -> impl Fn(FrameError) -> OperationError {
     let path = file.to_owned();
     move |error| match error {
         FrameError::Io(source) => OperationError::Io { path: path.clone(), source },
+        FrameError::CutShort => {
+            OperationError::Damaged { path: path.clone(), place: "it is cut short".to_owned() }
+        }
         FrameError::Damaged(place) | FrameError::Failure(place) => {
             OperationError::Damaged { path: path.clone(), place }
         }

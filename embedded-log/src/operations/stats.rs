@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OperationError, damaged_at, io_at, open_unserved};
+use super::{OperationError, failed_at, io_at, open_unserved};
 use crate::control;
 use crate::store::StoreError;
 use crate::store::format::FORMAT_VERSION;
@@ -23,8 +23,10 @@ pub struct Stats {
     pub format: u32,
     /// Whether a process serves the log.
     pub served: bool,
-    /// Whether it refuses writes, as the disk failed or is full.
+    /// Whether a write or a sync failed, so that it refuses writes until it is started again.
     pub writes_stopped: bool,
+    /// Whether it refuses writes until there is room on the disk.
+    pub disk_full: bool,
     /// Events, those of metadata streams included.
     pub events: u64,
     /// Streams that were ever written.
@@ -48,7 +50,7 @@ pub fn stats(directory: &Path) -> Result<Stats, OperationError> {
         });
     }
     let tables = open_unserved(directory)?;
-    let stats = of(&tables).map_err(damaged_at(directory))?;
+    let stats = of(&tables).map_err(failed_at(directory))?;
     let (journal_bytes, table_bytes) =
         disk_bytes(&tables.directory().data()).map_err(io_at(directory))?;
     Ok(Stats { journal_bytes, table_bytes, ..stats })

@@ -9,7 +9,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::frames::{Frame, FrameError, FrameReader};
-use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, damaged_at, io_at, open_unserved};
+use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, failed_at, io_at, open_unserved};
 use crate::metadata;
 use crate::store::format::{DELETED_REVISION, Head, Hides, Record};
 use crate::store::reader::Continuity;
@@ -25,7 +25,7 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Extent,
     }
     let tables = open_unserved(path)?;
     let reached = tables.directory().reached().map_err(io_at(path))?;
-    verify_tables(&tables, reached, progress).map_err(damaged_at(path))
+    verify_tables(&tables, reached, progress).map_err(failed_at(path))
 }
 
 fn verify_backup(
@@ -34,6 +34,9 @@ fn verify_backup(
 ) -> Result<Extent, OperationError> {
     let failed = |error| match error {
         FrameError::Io(source) => OperationError::Io { path: path.to_owned(), source },
+        FrameError::CutShort => {
+            OperationError::Damaged { path: path.to_owned(), place: "it is cut short".to_owned() }
+        }
         FrameError::Damaged(place) | FrameError::Failure(place) => {
             OperationError::Damaged { path: path.to_owned(), place }
         }
@@ -113,7 +116,10 @@ fn check_records(view: &View<'_>, step: &mut impl FnMut()) -> Result<Records, St
     let mut continuity = Continuity::from_the_start();
     let (mut extent, mut digest) = (Extent::default(), Digest::default());
     for record in view.records((Bound::Unbounded, Bound::Unbounded)) {
-        let record = record?;
+        let record = record.map_err(|error| match extent.last_position {
+            Some(position) => behind(format!("position {position}"), error),
+            None => behind("the start".to_owned(), error),
+        })?;
         continuity.check(&record)?;
         extent.add(&record);
         digest.add(record.stream_number, record.revision, record.position);
@@ -128,7 +134,12 @@ fn check_index(view: &View<'_>, step: &mut impl FnMut()) -> Result<(Digest, u64)
     let (mut digest, mut numbers) = (Digest::default(), 0);
     let mut last: Option<(u64, u64, u64)> = None;
     for row in view.index() {
-        let (number, revision, position) = row?;
+        let (number, revision, position) = row.map_err(|error| match last {
+            Some((number, revision, _)) => {
+                behind(format!("revision {revision} of stream number {number} in the index"), error)
+            }
+            None => behind("the start of the index".to_owned(), error),
+        })?;
         let expected = match last.filter(|(last_number, ..)| *last_number == number) {
             Some((_, last_revision, last_position)) if last_position < position => {
                 last_revision.saturating_add(1)
@@ -173,31 +184,37 @@ fn find_difference(view: &View<'_>) -> Result<(), StoreError> {
 /// streams have a number.
 fn check_heads(view: &View<'_>) -> Result<u64, StoreError> {
     let mut numbers = 0;
+    let mut earlier = String::new();
     for row in view.heads() {
-        let (name, head) = row?;
-        if head.stream_number > 0 {
-            numbers += 1;
-        }
-        let wrong = |problem| Corrupt { place: format!("the head of stream {name:?}"), problem };
-        let last = last_event(view, &head)?;
-        if last.as_ref().is_some_and(|record| record.stream() != name) {
-            return Err(wrong("it names the events of another stream").into());
-        }
-        if last.is_some() != head.last_revision.is_some() {
-            return Err(wrong("the event it names is missing").into());
-        }
-        let next = head.last_revision.map(|_| head.next_revision()).filter(|_| !head.tombstoned);
-        if let Some(next) = next
-            && view.event(head.stream_number, next)?.is_some()
-        {
-            return Err(wrong("the stream goes on behind it").into());
-        }
-        if head.tombstoned != view.event(head.stream_number, DELETED_REVISION)?.is_some() {
-            return Err(wrong("it disagrees about the tombstone").into());
-        }
-        check_hides(view, &name, &head, last.as_ref())?;
+        let (name, head) =
+            row.map_err(|error| behind(format!("the head of stream {earlier:?}"), error))?;
+        earlier.clone_from(&name);
+        numbers += u64::from(head.stream_number > 0);
+        check_head(view, &name, &head)
+            .map_err(|error| behind(format!("the last event of stream {name:?}"), error))?;
     }
     Ok(numbers)
+}
+
+fn check_head(view: &View<'_>, name: &str, head: &Head) -> Result<(), StoreError> {
+    let wrong = |problem| Corrupt { place: format!("the head of stream {name:?}"), problem };
+    let last = last_event(view, head)?;
+    if last.as_ref().is_some_and(|record| record.stream() != name) {
+        return Err(wrong("it names the events of another stream").into());
+    }
+    if last.is_some() != head.last_revision.is_some() {
+        return Err(wrong("the event it names is missing").into());
+    }
+    let next = head.last_revision.map(|_| head.next_revision()).filter(|_| !head.tombstoned);
+    if let Some(next) = next
+        && view.event(head.stream_number, next)?.is_some()
+    {
+        return Err(wrong("the stream goes on behind it").into());
+    }
+    if head.tombstoned != view.event(head.stream_number, DELETED_REVISION)?.is_some() {
+        return Err(wrong("it disagrees about the tombstone").into());
+    }
+    check_hides(view, name, head, last.as_ref())
 }
 
 fn last_event(view: &View<'_>, head: &Head) -> Result<Option<Record>, StoreError> {
@@ -229,6 +246,18 @@ fn check_hides(
         }
     }
     Ok(())
+}
+
+/// What the engine cannot read it does not name, so the last that could be read does.
+fn behind(place: String, error: StoreError) -> StoreError {
+    let damaged =
+        matches!(error, StoreError::Engine(_) | StoreError::Broken) && error.disk().is_none();
+    if !damaged {
+        return error;
+    }
+    tracing::error!("behind {place}: {error}");
+    let problem = "the table there is damaged";
+    Corrupt { place, problem }.into()
 }
 
 fn bad_index(number: u64, revision: u64, problem: &'static str) -> StoreError {

@@ -19,6 +19,7 @@ const COMPATIBILITY_STREAM_POSITIONS: u32 = 1;
 /// A read of one stream as it was when the read began.
 pub(crate) struct StreamRead {
     store: Store,
+    stream: String,
     ids: UuidForm,
     direction: Direction,
     /// `None` once there is nothing left to say.
@@ -26,7 +27,7 @@ pub(crate) struct StreamRead {
 }
 
 enum StreamState {
-    NotFound(String),
+    NotFound,
     Reading {
         head: Head,
         /// The next revision to look at.
@@ -50,9 +51,10 @@ impl StreamRead {
         ids: UuidForm,
     ) -> Result<Self, Refusal> {
         let name = stream.clone();
-        let state = match store.read(move |view| reader::find(view, &name)).await? {
+        let found = store.read(move |view| reader::find(view, &name)).await;
+        let state = match found.map_err(Refusal::reading(format!("stream {stream:?}")))? {
             Found::Tombstone => return Err(Refusal::StreamDeleted(stream)),
-            Found::Nothing => StreamState::NotFound(stream),
+            Found::Nothing => StreamState::NotFound,
             Found::Stream(head) => StreamState::Reading {
                 revision: match from {
                     From::Start => 0,
@@ -67,7 +69,7 @@ impl StreamRead {
             },
         };
         // Backwards from the start there is the first event only, which is what revision 0 asks for.
-        Ok(Self { store, ids, direction, state: Some(state) })
+        Ok(Self { store, stream, ids, direction, state: Some(state) })
     }
 }
 
@@ -75,21 +77,24 @@ impl Pages for StreamRead {
     async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
         let (head, mut revision, mut left, mut any_sent, tells_end) = match self.state.take() {
             None => return Ok(None),
-            Some(StreamState::NotFound(stream)) => {
-                return Ok(Some(vec![wire::stream_not_found(stream)]));
+            Some(StreamState::NotFound) => {
+                return Ok(Some(vec![wire::stream_not_found(self.stream.clone())]));
             }
             Some(StreamState::Reading { head, revision, left, any_sent, tells_end }) => {
                 (head, revision, left, any_sent, tells_end)
             }
         };
         let direction = self.direction;
+        let from = revision.min(head.last_revision.unwrap_or_default());
+        let from = format!("revision {from}");
         let (head, page) = self
             .store
             .read(move |view| {
                 let page = reader::stream_page(view, &head, revision, direction, left)?;
                 Ok((head, page))
             })
-            .await?;
+            .await
+            .map_err(Refusal::reading(format!("stream {:?} from {from}", self.stream)))?;
         let sent = u64::try_from(page.records.len()).unwrap_or(u64::MAX);
         left = left.saturating_sub(sent);
         any_sent |= sent > 0;
@@ -155,7 +160,8 @@ impl Pages for AllRead {
         let page = self
             .store
             .read(move |view| reader::all_page(view, range, direction, &filter, left))
-            .await?;
+            .await
+            .map_err(Refusal::reading(beginning(range, direction)))?;
         if let Some(last) = page.seen.last() {
             match direction {
                 Direction::Forwards => self.range.0 = Bound::Excluded(last.position),
@@ -167,5 +173,17 @@ impl Pages for AllRead {
         let sent = u64::try_from(responses.len()).unwrap_or(u64::MAX);
         self.left = if page.exhausted { 0 } else { left.saturating_sub(sent) };
         Ok(Some(responses))
+    }
+}
+
+fn beginning((first, last): (Bound<u64>, Bound<u64>), direction: Direction) -> String {
+    let edge = match direction {
+        Direction::Forwards => first,
+        Direction::Backwards => last,
+    };
+    match edge {
+        Bound::Unbounded => "$all from its start".to_owned(),
+        Bound::Included(position) => format!("$all from position {position}"),
+        Bound::Excluded(position) => format!("$all next to position {position}"),
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     StreamDeleted(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{place} cannot be read: {error}")]
+    Read { place: String, error: StoreError },
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error("the server is shutting down")]
@@ -45,6 +47,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Why a page of events could not be read, with where it begins.
+    pub(crate) fn reading(place: String) -> impl FnOnce(StoreError) -> Self {
+        |error| Self::Read { place, error }
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_)
@@ -53,7 +60,7 @@ impl Refusal {
             | Self::AppendTooLarge
             | Self::Filter(_) => Code::InvalidArgument,
             Self::StreamDeleted(_) => Code::FailedPrecondition,
-            Self::Store(error) => store_code(error),
+            Self::Store(error) | Self::Read { error, .. } => store_code(error),
             Self::ShuttingDown => Code::Unavailable,
             // As KurrentDB has it: nobody in particular may not, somebody unknown is not somebody.
             Self::NoCredentials => Code::PermissionDenied,
@@ -102,6 +109,7 @@ impl Refusal {
             Self::Write { .. }
             | Self::Invalid(_)
             | Self::Store(_)
+            | Self::Read { .. }
             | Self::Filter(_)
             | Self::ShuttingDown => Vec::new(),
         }
@@ -124,6 +132,7 @@ impl Refusal {
             | Self::AppendTooLarge
             | Self::StreamDeleted(_)
             | Self::Store(_)
+            | Self::Read { .. }
             | Self::Filter(_)
             | Self::ShuttingDown
             | Self::NoCredentials
@@ -166,6 +175,7 @@ impl Refusal {
             }
             Self::Write { .. }
             | Self::Store(_)
+            | Self::Read { .. }
             | Self::ShuttingDown
             | Self::NoCredentials
             | Self::WrongCredentials => {
@@ -194,13 +204,8 @@ fn store_code(error: &StoreError) -> Code {
     match error {
         StoreError::Corrupt(_) | StoreError::Broken => Code::DataLoss,
         StoreError::Closed => Code::Unavailable,
-        StoreError::Engine(engine) => {
-            let only_io = matches!(
-                engine,
-                fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_))
-            );
-            if only_io { Code::Unavailable } else { Code::DataLoss }
-        }
+        StoreError::Engine(_) if error.disk().is_some() => Code::Unavailable,
+        StoreError::Engine(_) => Code::DataLoss,
     }
 }
 

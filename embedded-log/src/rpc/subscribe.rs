@@ -90,7 +90,8 @@ impl AllSubscription {
         let page = self
             .store
             .read(move |view| reader::all_page(view, range, Direction::Forwards, &filter, u64::MAX))
-            .await?;
+            .await
+            .map_err(Refusal::reading(format!("$all after position {}", self.position)))?;
         let mut responses = Vec::new();
         for seen in page.seen {
             self.position = seen.position;
@@ -153,7 +154,8 @@ impl StreamSubscription {
     ) -> Result<Self, Refusal> {
         let followed = store.subscribers().follow(&stream);
         let name = stream.clone();
-        let found = store.read(move |view| reader::find(view, &name)).await?;
+        let found = store.read(move |view| reader::find(view, &name)).await;
+        let found = found.map_err(Refusal::reading(format!("stream {stream:?}")))?;
         let next = match found {
             Found::Tombstone => return Err(Refusal::StreamDeleted(stream)),
             Found::Nothing => 0,
@@ -181,7 +183,9 @@ impl StreamSubscription {
                 Ok::<_, StoreError>(Ok(Some((head, page))))
             }
         };
-        let found = self.store.read(read).await?.map_err(Refusal::StreamDeleted)?;
+        let place = format!("stream {:?} from revision {}", self.stream, self.revision);
+        let found = self.store.read(read).await.map_err(Refusal::reading(place))?;
+        let found = found.map_err(Refusal::StreamDeleted)?;
         let Some((head, page)) = found else { return Ok((Vec::new(), true, None)) };
         if let Some(last) = page.last_revision {
             self.revision = last.saturating_add(1);

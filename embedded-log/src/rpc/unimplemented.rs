@@ -10,10 +10,16 @@ const INSTEAD: &[(&str, &str)] = &[
         "use a catch-up subscription and keep its checkpoint yourself",
     ),
     ("event_store.client.projections.", "read or subscribe to $all with a filter"),
-    ("event_store.client.users.", "guard the address it listens on"),
-    ("event_store.client.operations.", "it has no scavenge and no roles to change"),
+    ("event_store.client.users.", "name its users where it is started"),
+    (
+        "event_store.client.operations.",
+        "it has no scavenge ($maxCount, $maxAge and $tb hide events at once) and no roles to change; \
+         end its process to shut it down",
+    ),
+    ("event_store.client.redaction.", "seal what may have to be forgotten, and forget the key"),
     ("event_store.client.monitoring.", "it publishes metrics of its process"),
     ("kurrentdb.protocol.v2.streams.", "use Append or BatchAppend, one stream each"),
+    ("kurrentdb.protocol.v2.indexes.", "read or subscribe to $all with a filter"),
 ];
 
 const SERVED: &str = "it serves Streams, ServerFeatures and Gossip only";

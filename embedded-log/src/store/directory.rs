@@ -10,9 +10,9 @@
 //! data/    the tables
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
@@ -56,11 +56,11 @@ impl Directory {
     /// Creates the directory if need be, locks it and checks its format.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { directory: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(io)?;
+        create(path).map_err(io)?;
         let lock = lock(path)?;
         check_format(path)?;
         if path.join(RESTORE).try_exists().map_err(io)? {
-            let place = "a backup was not restored into it to the end".to_owned();
+            let place = "a backup was not restored into it to the end; restore it again".to_owned();
             return Err(OpenError::Corrupt { directory: path.to_owned(), place });
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -70,7 +70,7 @@ impl Directory {
     /// nothing else until [`Directory::restored`].
     pub(crate) fn for_restore(path: &Path) -> Result<Option<Self>, OpenError> {
         let io = |source| OpenError::Io { directory: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(io)?;
+        create(path).map_err(io)?;
         let directory = Self { path: path.to_owned(), _lock: lock(path)? };
         let unfinished = path.join(RESTORE).try_exists().map_err(io)?;
         if directory.data().try_exists().map_err(io)? {
@@ -159,6 +159,11 @@ impl Directory {
 pub(crate) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     [FileTooLarge, QuotaExceeded, StorageFull].contains(&error.kind())
+}
+
+/// For its owner only: whoever can read the files can read every event.
+fn create(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

@@ -260,7 +260,7 @@ async fn a_flipped_bit_in_a_table_is_found_by_verify_and_never_served() {
     drop(tables);
     assert_eq!(verify(log.path(), &mut |_| {}).unwrap().events, 20);
 
-    let mut found = 0;
+    let (mut found, mut refused) = (0, 0);
     for table in tables_below(&log.path().join("data/keyspaces/1")) {
         let bytes = std::fs::read(&table).unwrap();
         for at in (0..bytes.len()).step_by(bytes.len() / 25 + 1) {
@@ -269,20 +269,68 @@ async fn a_flipped_bit_in_a_table_is_found_by_verify_and_never_served() {
             std::fs::write(&table, damaged).unwrap();
             match verify(log.path(), &mut |_| {}) {
                 Ok(extent) => assert_eq!(extent.events, 20, "byte {at} says nothing"),
-                Err(OperationError::Damaged { .. } | OperationError::Open(_)) => found += 1,
+                Err(OperationError::Damaged { place, .. }) => {
+                    assert!(names_a_place(&place), "byte {at}: {place}");
+                    found += 1;
+                }
+                Err(OperationError::Open(_)) => found += 1,
                 Err(error) => panic!("byte {at}: {error}"),
             }
             if let Ok(store) = Store::open(log.path()) {
-                let read = store.read(|view| view.events(1, 0..=19).collect::<Result<Vec<_>, _>>());
-                if let Ok(events) = read.await {
-                    assert!(events.iter().all(|event| &*event.data == b"data"), "byte {at}");
-                }
+                refused += u32::from(reads_or_names_the_damage(&store).await);
                 store.close().await;
             }
         }
         std::fs::write(&table, bytes).unwrap();
     }
-    assert!(found > 0, "the tables hold the events");
+    assert!(found > 0 && refused > 0, "{found} by verify, {refused} by a reader");
+}
+
+fn names_a_place(text: &str) -> bool {
+    ["position ", "revision ", "stream ", "the start"].iter().any(|place| text.contains(place))
+}
+
+/// Reads by the protocol: only what was written comes, and damage is `DATA_LOSS` with its place.
+/// Whether there was damage.
+async fn reads_or_names_the_damage(store: &Store) -> bool {
+    use crate::proto::streams::read_req::options::{
+        CountOption, StreamOption, StreamOptions, stream_options::RevisionOption,
+    };
+    use crate::proto::streams::read_resp::Content;
+    use crate::proto::streams::streams_server::Streams;
+    use crate::proto::streams::{ReadReq, read_req};
+    use futures::StreamExt;
+    let stream_identifier =
+        Some(crate::proto::StreamIdentifier { stream_name: Bytes::from_static(b"s") });
+    let revision_option = Some(RevisionOption::Start(crate::proto::Empty {}));
+    let stream = StreamOptions { stream_identifier, revision_option };
+    let options = read_req::Options {
+        stream_option: Some(StreamOption::Stream(stream)),
+        count_option: Some(CountOption::Count(100)),
+        ..Default::default()
+    };
+    let request = tonic::Request::new(ReadReq { options: Some(options) });
+    let service = crate::rpc::StreamsService { store: store.clone() };
+    let mut failed = None;
+    match service.read(request).await {
+        Err(status) => failed = Some(status),
+        Ok(answers) => {
+            let mut answers = answers.into_inner();
+            while let Some(answer) = answers.next().await {
+                match answer.map(|answer| answer.content) {
+                    Ok(Some(Content::Event(event))) => {
+                        assert_eq!(&*event.event.unwrap().data, b"data");
+                    }
+                    Ok(_) => {}
+                    Err(status) => failed = Some(status),
+                }
+            }
+        }
+    }
+    let Some(status) = failed else { return false };
+    assert_eq!(status.code(), tonic::Code::DataLoss, "{status:?}");
+    assert!(names_a_place(status.message()), "{status:?}");
+    true
 }
 
 fn tables_below(folder: &Path) -> Vec<PathBuf> {

@@ -160,6 +160,7 @@ impl Writer {
             self.fail(&error);
             // Nobody knows what is on disk.
             for (reply, _, _) in answers {
+                count_write("failed");
                 let _ = reply.send(Err(WriteError::Stopped));
             }
             return;
@@ -174,8 +175,7 @@ impl Writer {
             metrics::histogram!("log_commit_seconds").record(started.elapsed());
         }
         for (reply, answer, _) in answers {
-            let outcome = if answer.is_ok() { "written" } else { "refused" };
-            metrics::counter!("log_writes_total", "outcome" => outcome).increment(1);
+            count_write(if answer.is_ok() { "written" } else { "refused" });
             // An error means that the caller has gone; the write stands all the same.
             let _ = reply.send(answer);
         }
@@ -307,8 +307,14 @@ struct Waiting {
 
 fn refuse(group: Vec<Waiting>, error: impl Fn() -> WriteError) {
     for waiting in group {
+        count_write("failed");
         let _ = waiting.reply.send(Err(error()));
     }
+}
+
+/// `refused` by a rule, or `failed` because of the disk.
+fn count_write(outcome: &'static str) {
+    metrics::counter!("log_writes_total", "outcome" => outcome).increment(1);
 }
 
 fn publish_position(position: u64) {

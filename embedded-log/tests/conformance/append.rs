@@ -3,7 +3,9 @@
 use eventstore::{CurrentRevision, Error, StreamState};
 use uuid::Uuid;
 
+use crate::proto::streams::append_resp::{self, success};
 use crate::support::{Server, append, event, event_with_id, events, read, revisions, stream};
+use crate::wire::{EMPTY, Expected, append_requests};
 
 const ANY: StreamState = StreamState::Any;
 const NO_STREAM: StreamState = StreamState::NoStream;
@@ -63,6 +65,27 @@ async fn an_append_of_nothing_only_checks() {
         assert!(matches!(refused, Err(Error::WrongExpectedVersion { .. })), "{stated:?}");
     }
     assert_eq!(read(&server.client, &two).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_append_of_nothing_leaves_a_new_stream_new() {
+    let server = Server::start().await;
+    let wire = server.wire().await;
+    let stream = stream("nothing");
+    for expected in [Expected::Any, Expected::NoStream] {
+        let answer = wire.append(append_requests(&stream, expected, Vec::new())).await.unwrap();
+        let append_resp::Result::Success(success) = answer else { panic!("{answer:?}") };
+        let no_stream = success::CurrentRevisionOption::NoStream(EMPTY);
+        assert_eq!(success.current_revision_option, Some(no_stream), "{expected:?}");
+        let no_position = success::PositionOption::NoPosition(EMPTY);
+        assert_eq!(success.position_option, Some(no_position), "{expected:?}");
+    }
+    for expected in [Expected::Exists, Expected::At(0)] {
+        let answer = wire.append(append_requests(&stream, expected, Vec::new())).await.unwrap();
+        let wrong = matches!(answer, append_resp::Result::WrongExpectedVersion(_));
+        assert!(wrong, "{expected:?}: {answer:?}");
+    }
+    assert!(matches!(read(&server.client, &stream).await, Err(Error::ResourceNotFound)));
 }
 
 #[tokio::test]

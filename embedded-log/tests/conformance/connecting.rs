@@ -1,12 +1,15 @@
 //! What a client asks before anything else, and what it is told of what is not here.
 
+use embedded_log::{Options, ServeError};
 use eventstore::StreamState;
+use tokio::net::TcpListener;
 use tonic::Code;
 
 use crate::proto::event_store::client::Empty;
 use crate::proto::gossip::{ClusterInfo, member_info::VNodeState};
 use crate::proto::server_features::SupportedMethods;
 use crate::support::{Server, append, connect, events, stream};
+use crate::wire::Wire;
 
 #[tokio::test]
 async fn the_methods_are_listed_as_clients_compare_them() {
@@ -47,6 +50,33 @@ async fn gossip_tells_of_one_leader_that_is_alive_at_an_address_that_serves() {
 }
 
 #[tokio::test]
+async fn gossip_tells_the_address_it_is_told_to_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |advertised: &str| {
+        let mut options = Options::new(folder.path());
+        options.advertised = Some(advertised.to_owned());
+        embedded_log::Server::open(options).unwrap()
+    };
+    let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for bad in ["", "host", "host:", ":2113", "host:port", "host:70000"] {
+        let refused = open(bad).serve(listen().await, std::future::pending()).await;
+        assert!(matches!(refused, Err(ServeError::Advertised(_))), "{bad}: {refused:?}");
+    }
+    let listener = listen().await;
+    let bound = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = open("log.example:4711").serve(listener, async { drop(stopped.await) });
+    let serving = tokio::spawn(serving);
+    let wire = Wire::connect(&bound).await;
+    let method = "event_store.client.gossip.Gossip/Read";
+    let answers: Vec<ClusterInfo> = wire.call(method, vec![Empty {}]).await.unwrap();
+    let end_point = answers[0].members[0].http_end_point.as_ref().unwrap();
+    assert_eq!((&*end_point.address, end_point.port), ("log.example", 4711));
+    drop((wire, stop));
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_discovers_its_node_finds_it() {
     let server = Server::start().await;
     let found = server.connection_string().replacen("://", "+discover://", 1);
@@ -68,9 +98,13 @@ async fn what_is_not_here_is_unimplemented_and_the_message_names_what_to_use() {
     let table = [
         (format!("{persistent}/Create"), "catch-up subscription"),
         (format!("{persistent}/Read"), "catch-up subscription"),
+        (format!("{persistent}/ReplayParked"), "catch-up subscription"),
         ("event_store.client.projections.Projections/Create".to_owned(), "filter"),
-        ("event_store.client.users.Users/Create".to_owned(), "address"),
+        ("event_store.client.users.Users/Create".to_owned(), "where it is started"),
         ("event_store.client.operations.Operations/StartScavenge".to_owned(), "scavenge"),
+        ("event_store.client.operations.Operations/Shutdown".to_owned(), "end its process"),
+        ("event_store.client.redaction.Redaction/GetEventPositions".to_owned(), "forget the key"),
+        ("kurrentdb.protocol.v2.indexes.IndexesService/ListIndexes".to_owned(), "filter"),
         ("event_store.client.monitoring.Monitoring/Stats".to_owned(), "metrics"),
         ("kurrentdb.protocol.v2.streams.StreamsService/AppendSession".to_owned(), "BatchAppend"),
         ("event_store.client.Elsewhere/Anything".to_owned(), "Streams"),

@@ -108,6 +108,15 @@ async fn a_directory_of_another_format_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_new_directory_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("deep/log");
+    let _server = Server::open(Options::new(&log)).unwrap();
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o077, 0);
+}
+
+#[tokio::test]
 async fn a_stop_in_the_middle_of_making_the_tables_does_no_harm() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("data.new")).unwrap();

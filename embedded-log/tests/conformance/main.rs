@@ -13,7 +13,7 @@
 //! - `deletion`, `metadata` — what hides events
 //! - `access` — TLS and credentials
 //! - `connecting`, `noise` — what comes before, and what should not come
-//! - `life`, `durability`, `latency` — our own server's restarts, kills and pace
+//! - `life`, `latency` — our own server's restarts and pace
 //! - `support`, `wire`, `read_requests` — what the tests use
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test, which is its use")]
@@ -28,7 +28,6 @@ mod batch;
 mod checkpoints;
 mod connecting;
 mod deletion;
-mod durability;
 mod filters;
 mod latency;
 mod life;

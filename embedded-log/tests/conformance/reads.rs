@@ -1,6 +1,6 @@
 //! Reads of one stream, at and beyond every edge.
 
-use eventstore::{Error, ReadEvent, ReadStreamOptions, StreamPosition, StreamState};
+use eventstore::{Error, EventData, ReadEvent, ReadStreamOptions, StreamPosition, StreamState};
 use uuid::Uuid;
 
 use crate::proto::event_store::client::uuid::Value;
@@ -128,6 +128,21 @@ async fn an_empty_page_tells_both_ends_of_the_stream_to_who_understands_it() {
 }
 
 #[tokio::test]
+async fn a_link_is_given_as_the_event_it_is() {
+    let Some(server) = Server::ours("KurrentDB gives what it points to").await else { return };
+    let (target, links) = (stream("target"), stream("links"));
+    append(&server.client, &target, StreamState::NoStream, events(0..1)).await.unwrap();
+    let link = EventData::binary("$>", format!("0@{target}").into_bytes().into());
+    let link = link.id(Uuid::new_v4());
+    append(&server.client, &links, StreamState::NoStream, vec![link]).await.unwrap();
+    let options = forwards(StreamPosition::Start).resolve_link_tos();
+    let found = read_with(&server.client, &links, options).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].link.is_none());
+    assert_eq!(found[0].event.as_ref().unwrap().event_type, "$>");
+}
+
+#[tokio::test]
 async fn ids_come_back_in_the_form_asked_for() {
     let server = Server::start().await;
     let wire = server.wire().await;
@@ -181,7 +196,7 @@ async fn an_event_comes_back_as_it_was_sent() {
     let server = Server::start().await;
     let stream = stream("whole");
     let id = Uuid::new_v4();
-    let json = eventstore::EventData::json("Größe.v1", &serde_json::json!({"a": [1, "ü"]}))
+    let json = EventData::json("Größe.v1", &serde_json::json!({"a": [1, "ü"]}))
         .unwrap()
         .id(id)
         .metadata_as_json(&serde_json::json!({"cause": 7}))

@@ -25,10 +25,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
-use crate::nonsense::Nonsense;
+use crate::nonsense::{Call, Nonsense};
 
 const CALLS: usize = 1_500;
 /// Calls under way at a time.
@@ -79,8 +79,7 @@ async fn nothing_that_can_be_sent_makes_the_server_panic_or_hang() {
     futures::stream::iter(0..calls)
         .map(|number| {
             let mut nonsense = Nonsense::new(seed.wrapping_add(number << 20));
-            let (path, messages) = nonsense::call(&mut nonsense);
-            call(channel.clone(), path, messages)
+            call(channel.clone(), nonsense::call(&mut nonsense))
         })
         .buffer_unordered(CALLS_AT_A_TIME)
         .for_each(|()| async {})
@@ -128,19 +127,29 @@ async fn send_bytes(log: &TestLog, bytes: Vec<u8>) {
 }
 
 /// Makes one call and reads some of its answers.
-async fn call(channel: Channel, path: String, messages: Vec<Bytes>) {
+async fn call(channel: Channel, call: Call) {
+    let Call { path, messages, well_formed } = call;
+    // Clients take these for a broken server, and connect anew.
+    let check = move |status: &Status| {
+        let broken = [Code::Internal, Code::Unknown, Code::DataLoss].contains(&status.code());
+        assert!(!(well_formed && broken), "{status:?}");
+    };
     let called = async move {
         let mut client = tonic::client::Grpc::new(channel);
         client.ready().await.unwrap();
         let request = Request::new(futures::stream::iter(messages));
         let answering = client.streaming(request, path.parse().unwrap(), Raw);
         // A call that waits for a live subscription's first event has confirmed by then.
-        let Ok(Ok(answers)) = tokio::time::timeout(SILENCE, answering).await else { return };
-        let mut answers = answers.into_inner();
+        let Ok(answers) = tokio::time::timeout(SILENCE, answering).await else { return };
+        let mut answers = match answers {
+            Ok(answers) => answers.into_inner(),
+            Err(status) => return check(&status),
+        };
         for _ in 0..200 {
             match tokio::time::timeout(SILENCE, answers.message()).await {
                 Ok(Ok(Some(_))) => {}
-                Ok(Ok(None) | Err(_)) | Err(_) => return,
+                Ok(Err(status)) => return check(&status),
+                Ok(Ok(None)) | Err(_) => return,
             }
         }
     };

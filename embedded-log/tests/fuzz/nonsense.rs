@@ -89,23 +89,36 @@ pub(crate) fn connection(nonsense: &mut Nonsense) -> Vec<u8> {
 }
 
 /// A method, and what is sent to it.
-pub(crate) fn call(nonsense: &mut Nonsense) -> (String, Vec<Bytes>) {
+pub(crate) struct Call {
+    pub(crate) path: String,
+    pub(crate) messages: Vec<Bytes>,
+    /// Whether the messages are such as the protocol knows, however odd what they say.
+    pub(crate) well_formed: bool,
+}
+
+pub(crate) fn call(nonsense: &mut Nonsense) -> Call {
     if nonsense.one_in(20) {
         let path = format!("/no.such.Service/{}", nonsense.next());
-        return (path, vec![nonsense.bytes(50).into()]);
+        return Call { path, messages: vec![nonsense.bytes(50).into()], well_formed: true };
     }
     let path = PATHS[nonsense.below(PATHS.len())];
-    let mut messages = match nonsense.below(4) {
-        0 => (0..1 + nonsense.below(4)).map(|_| outlined(nonsense)).collect(),
-        1 => vec![nonsense.bytes(300)],
-        _ => proper(nonsense, path),
+    let (mut messages, mut well_formed) = match nonsense.below(4) {
+        0 => ((0..1 + nonsense.below(4)).map(|_| outlined(nonsense)).collect(), false),
+        1 => (vec![nonsense.bytes(300)], false),
+        _ => {
+            let messages = proper(nonsense, path);
+            let sends_any = !messages.is_empty();
+            (messages, sends_any)
+        }
     };
     if nonsense.one_in(2) {
+        well_formed = false;
         for message in &mut messages {
             damage(nonsense, message);
         }
     }
-    (path.to_owned(), messages.into_iter().map(Bytes::from).collect())
+    let messages = messages.into_iter().map(Bytes::from).collect();
+    Call { path: path.to_owned(), messages, well_formed }
 }
 
 /// Changes a few bytes, leaves some out, or says some twice.

@@ -47,9 +47,16 @@ pub(super) async fn run(Settings { file, log }: Settings) -> anyhow::Result<()> 
     let mut out = File::create(&partial)
         .map(BufWriter::new)
         .with_context(|| format!("cannot write {}", partial.display()))?;
-    let events = write(&log, &mut out).await?;
-    out.into_inner()?.sync_all()?;
-    std::fs::rename(&partial, &file)?;
+    let written = write(&log, &mut out).await;
+    let written = written.and_then(|events| {
+        out.into_inner()?.sync_all()?;
+        std::fs::rename(&partial, &file)?;
+        Ok(events)
+    });
+    let events = written.inspect_err(|_| {
+        // The error that matters is the one at hand.
+        let _ = std::fs::remove_file(&partial);
+    })?;
     println!("exported: {events} events to {}", file.display());
     Ok(())
 }
@@ -70,9 +77,9 @@ async fn write(log: &RawLog, out: &mut impl Write) -> anyhow::Result<u64> {
         limit,
     };
     let mut newest = log.read(&wanted(From::End, true, Some(1))).await.map_err(explained)?;
-    let end = newest.next().await.map_err(explained)?.map(|event| event.position);
-    let bar = progress::bar("exporting", end);
-    let exported = copy(log, &wanted(From::Start, false, None), out, &bar).await;
+    let Some(end) = newest.next().await.map_err(explained)? else { return Ok(0) };
+    let bar = progress::bar("exporting", Some(end.position));
+    let exported = copy(log, &wanted(From::Start, false, None), end.position, out, &bar).await;
     bar.finish_and_clear();
     exported
 }
@@ -80,12 +87,15 @@ async fn write(log: &RawLog, out: &mut impl Write) -> anyhow::Result<u64> {
 async fn copy(
     log: &RawLog,
     wanted: &Wanted,
+    end: u64,
     out: &mut impl Write,
     bar: &ProgressBar,
 ) -> anyhow::Result<u64> {
     let mut reading = log.read(wanted).await.map_err(explained)?;
     let (mut events, mut seen) = (0, 0_u64);
-    while let Some(event) = reading.next().await.map_err(explained)? {
+    // Another server may go on to what is written meanwhile.
+    while let Some(event) = reading.next().await.map_err(explained)?.filter(|it| it.position <= end)
+    {
         seen += 1;
         if seen.is_multiple_of(SHOW_EVERY_EVENTS) {
             bar.set_position(event.position);

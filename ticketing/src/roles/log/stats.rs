@@ -5,6 +5,9 @@ use clap::Args;
 use super::Directory;
 
 #[derive(Args, Debug)]
+#[command(after_help = "The log may be served meanwhile.\n\n  \
+ticketing log stats --directory /var/lib/ticketing/log\n  \
+ticketing log stats --directory /var/lib/ticketing/log --json | jq .events")]
 pub(crate) struct Settings {
     #[command(flatten)]
     directory: Directory,
@@ -21,10 +24,11 @@ pub(super) async fn run(Settings { directory, json }: Settings) -> anyhow::Resul
         return Ok(());
     }
     let place = |position: Option<u64>| position.map_or("none".to_owned(), |it| it.to_string());
-    let state = match (stats.served, stats.writes_stopped) {
-        (false, _) => "not served",
-        (true, false) => "served",
-        (true, true) => "served, but a write failed: it takes no more until it is restarted",
+    let state = match (stats.served, stats.writes_stopped, stats.disk_full) {
+        (false, ..) => "not served",
+        (true, true, _) => "served, but a write failed: it takes no more until it is restarted",
+        (true, false, true) => "served, but the disk is full: it takes writes when there is room",
+        (true, false, false) => "served",
     };
     println!("state            {state}");
     println!("events           {}", stats.events);

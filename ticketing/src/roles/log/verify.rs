@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
+use embedded_log::{OpenError, OperationError};
 
 use super::progress;
 
@@ -25,7 +27,12 @@ pub(super) async fn run(Settings { path }: Settings) -> anyhow::Result<()> {
         bar.finish_and_clear();
         checked
     });
-    let extent = extent.await??;
+    let extent = extent.await?.map_err(|error| {
+        if matches!(error, OperationError::Open(OpenError::InUse { .. })) {
+            return anyhow!("{error}; end it first, or back the log up and verify the backup");
+        }
+        error.into()
+    })?;
     println!("whole: {} events in {} streams", extent.events, extent.streams);
     Ok(())
 }
