@@ -1,7 +1,8 @@
 //! HTTP in, commands out: the write side.
 //!
 //! The map:
-//! - [`router`]: its routes; they stand in `routes`, a file for each kind of thing.
+//! - [`api`]: its routes and their description; they stand in `routes`, a file for each kind of
+//!   thing. `bodies`: what is sent to them, described.
 //! - [`State`]: what the routes work with.
 //! - [`LogAccounts`]: the answers about accounts that `web` asks for.
 //! - `passwords`: hashing, in bounded number and off the async threads.
@@ -13,6 +14,7 @@
 //! effect does not do so twice, and what did not yet, does.
 
 mod accounts;
+mod bodies;
 mod passwords;
 mod refusal;
 mod routes;
@@ -20,5 +22,5 @@ mod state;
 mod step;
 
 pub use accounts::LogAccounts;
-pub use routes::router;
+pub use routes::api;
 pub use state::State;

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponseParts, ResponseParts};
 use domain::Position;
@@ -16,6 +18,8 @@ use crate::database::{Database, column};
 
 /// The longest that a read waits for the read models to reach the session's last write.
 const WAIT_MAX: Duration = Duration::from_secs(2);
+/// The longest that is waited to know where the log ends.
+const LOG_END_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often the checkpoints are read although nothing was announced.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How long after losing Postgres it is tried again.
@@ -45,10 +49,19 @@ impl ReadModel {
     }
 }
 
+/// Tells where the log ends.
+#[async_trait]
+pub trait LogEnd: Send + Sync {
+    /// The position of the last event that read models are made of; none when there is no event,
+    /// or the log does not answer.
+    async fn log_end(&self) -> Option<Position>;
+}
+
 /// A watch on the read models' checkpoints. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Freshness {
     reached: watch::Receiver<Reached>,
+    log: Arc<dyn LogEnd>,
 }
 
 /// By projector: how far it has come.
@@ -69,21 +82,42 @@ pub(crate) struct Seen {
 }
 
 impl Freshness {
-    pub(crate) fn watch(database: Database, shutdown: CancellationToken) -> Self {
+    pub(crate) fn watch(
+        database: Database,
+        log: Arc<dyn LogEnd>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let (sender, reached) = watch::channel(Reached::default());
         tokio::spawn(async move {
             let ended = shutdown.run_until_cancelled(follow(&database, &sender));
             ended.await;
         });
-        Self { reached }
+        Self { reached, log }
     }
 
     /// Waits until all of `models` have come as far as `wanted`, for at most two seconds.
     pub(crate) async fn wait(&self, models: &[ReadModel], wanted: Option<Position>) -> Seen {
+        if self.reached.borrow().has(models, wanted) {
+            return self.seen(models, wanted);
+        }
+        let wanted = self.within_the_log(wanted).await;
         let mut reached = self.reached.clone();
-        let enough = |reached: &Reached| reached.away || reached.least(models) >= wanted;
         // Whatever ends the wait, what is known then tells.
+        let enough = |reached: &Reached| reached.has(models, wanted);
         let _waited = timeout(WAIT_MAX, reached.wait_for(enough)).await;
+        self.seen(models, wanted)
+    }
+
+    /// A position past the log's end is of another log, such as one that was deleted to start anew:
+    /// nothing more than all that there is can be waited for.
+    async fn within_the_log(&self, wanted: Option<Position>) -> Option<Position> {
+        match timeout(LOG_END_TIMEOUT, self.log.log_end()).await {
+            Ok(Some(end)) => wanted.min(Some(end)),
+            Ok(None) | Err(_) => wanted,
+        }
+    }
+
+    fn seen(&self, models: &[ReadModel], wanted: Option<Position>) -> Seen {
         let position = self.reached.borrow().least(models);
         Seen { position, stale: position < wanted }
     }
@@ -93,6 +127,11 @@ impl Reached {
     /// What all of the models contain.
     fn least(&self, models: &[ReadModel]) -> Option<Position> {
         models.iter().map(|model| self.positions.get(model.name()).copied()).min().flatten()
+    }
+
+    /// Whether there is nothing to wait for.
+    fn has(&self, models: &[ReadModel], wanted: Option<Position>) -> bool {
+        self.away || self.least(models) >= wanted
     }
 
     fn note(&mut self, name: String, position: Position) -> bool {

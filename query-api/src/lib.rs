@@ -2,7 +2,7 @@
 //! connections to Postgres cannot write.
 //!
 //! The map:
-//! - [`State`], [`router`]: what a server of this needs.
+//! - [`State`], [`api`]: what a server of this needs.
 //! - `freshness`: how far the read models have come, so that a session reads its own writes.
 //! - `database`, `read_model`: the SQL, one file for each read model.
 //! - `page`: keyset paging, the same for REST and GraphQL.
@@ -18,14 +18,14 @@ mod ready;
 mod rest;
 mod state;
 
-use axum::Router;
+use web::Api;
 
+pub use freshness::LogEnd;
 pub use graphql::schema_sdl;
 pub use state::State;
 
-/// The routes of the read side.
-pub fn router(state: State) -> Router {
-    let web = state.web.clone();
-    let routes = rest::routes().merge(graphql::routes()).with_state(state);
-    web::limited(routes.merge(explorer::routes()), &web)
+/// The routes of the read side, with the description of the REST ones: GraphQL describes itself.
+#[must_use]
+pub fn api() -> Api<State> {
+    rest::api().merge(graphql::routes().into()).merge(explorer::routes().into())
 }

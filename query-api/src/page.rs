@@ -8,6 +8,7 @@ use axum::extract::Query;
 use axum::http::request::Parts;
 use domain::Position;
 use serde::Deserialize;
+use utoipa::IntoParams;
 use web::ApiError;
 
 /// How many items a page has unless asked otherwise.
@@ -101,9 +102,14 @@ pub(crate) struct Items<T> {
 }
 
 /// `?limit=&after=`
-#[derive(Deserialize)]
-struct PageQuery {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// How many; 20 unless said.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
+    /// Where the page before ended, from its `Link` header.
+    #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
     after: Option<String>,
 }
 

@@ -4,15 +4,15 @@ mod headers;
 mod orders;
 mod tickets;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::routes;
+use web::Api;
 
 use crate::State;
 
-pub(crate) fn routes() -> Router<State> {
-    Router::new()
-        .route("/api/tickets", get(tickets::list))
-        .route("/api/tickets/{id}", get(tickets::one))
-        .route("/api/orders", get(orders::list))
-        .route("/api/orders/{id}", get(orders::one))
+pub(crate) fn api() -> Api<State> {
+    Api::default()
+        .routes(routes!(tickets::list))
+        .routes(routes!(tickets::one))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::one))
 }

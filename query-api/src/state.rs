@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use web::{ReadyCheck, Web};
 
 use crate::database::Database;
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, LogEnd};
 use crate::graphql::{self, QuerySchema};
 use crate::ready::ReadModelsReady;
 
@@ -23,11 +23,11 @@ pub struct State {
 
 impl State {
     /// Takes the address of Postgres from `pool`, but has connections of its own, which cannot
-    /// write. Watches the read models until `shutdown`; call it inside a tokio runtime.
+    /// write. Of the log it learns the end alone. Watches the read models until `shutdown`; call it inside a tokio runtime.
     #[must_use]
-    pub fn new(pool: &PgPool, web: Web, shutdown: CancellationToken) -> Self {
+    pub fn new(pool: &PgPool, web: Web, log: Arc<dyn LogEnd>, shutdown: CancellationToken) -> Self {
         let database = Database::beside(pool);
-        let freshness = Freshness::watch(database.clone(), shutdown);
+        let freshness = Freshness::watch(database.clone(), log, shutdown);
         Self { database, freshness, schema: graphql::schema(), web }
     }
 

@@ -1,7 +1,7 @@
 //! Settings that several roles share. Only this crate reads the environment.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,10 +70,6 @@ pub(crate) struct SecretsAt {
 }
 
 impl SecretsAt {
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
     pub(crate) fn read(&self) -> anyhow::Result<Secrets> {
         match (&self.session_key, &self.vault_key, &self.token_keys) {
             (Some(session), Some(vault), Some(tokens)) => Secrets::parse(session, vault, tokens),
@@ -91,15 +87,25 @@ impl SecretsAt {
     }
 }
 
-/// How many requests one address or account may make.
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Limits {
+/// Who may ask, and how often.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Visitors {
     /// Whether requests are counted, and refused when one address or account makes too many.
     #[arg(long, env = "TICKETING_LIMITS", default_value = "on", value_name = "ON|OFF")]
     limits: Switch,
     /// How many proxies stand in front and tell in X-Forwarded-For who asks.
     #[arg(long, env = "TICKETING_PROXIES", default_value_t = 0, value_name = "NUMBER")]
     proxies: u8,
+    /// Other sites whose pages may do in a browser what our own may, cookies included, such as
+    /// https://shop.example; several separated by commas. None unless said.
+    #[arg(
+        long,
+        env = "TICKETING_ORIGINS",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = parse_origin
+    )]
+    origins: Vec<String>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,17 +187,30 @@ pub(crate) fn open_web(
     vault: &Vault,
     secrets: &Secrets,
     secure_cookies: bool,
-    limits: Limits,
+    visitors: &Visitors,
 ) -> anyhow::Result<web::Web> {
     let accounts = command_api::LogAccounts { log: log.clone(), vault: vault.clone() };
     let settings = web::Settings {
         session_key: secrets.session,
         token_keys: web::TokenKeys::new(&secrets.tokens).context("TICKETING_TOKEN_KEYS")?,
         secure_cookies,
-        limits: limits.limits == Switch::On,
-        proxies: limits.proxies,
+        limits: visitors.limits == Switch::On,
+        proxies: visitors.proxies,
+        origins: visitors.origins.clone(),
     };
     Ok(web::Web::new(settings, Arc::new(accounts)))
+}
+
+/// As browsers send it: nothing after the host, and no port that goes without saying.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let known = url::Url::parse(text).map(|url| url.origin());
+    match known {
+        Ok(origin) if origin.is_tuple() && origin.ascii_serialization() == text => {
+            Ok(text.to_owned())
+        }
+        Ok(origin) if origin.is_tuple() => Err(format!("write {}", origin.ascii_serialization())),
+        Ok(_) | Err(_) => Err("write scheme and host, such as https://shop.example".to_owned()),
+    }
 }
 
 /// # Errors

@@ -16,10 +16,12 @@ use process_managers::{Dependencies, Tuning};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use web::{Bounds, Server};
 
-use crate::config::{self, Limits, Reservation};
+use crate::config::{self, Reservation, Visitors};
 use crate::data_directory::{DataDirectory, Running};
-use crate::roles::command_api::{self, LogReady};
+use crate::roles::command_api::LogReady;
+use crate::roles::query_api::EndOf;
 use crate::secrets::Secrets;
 use crate::{shutdown, telemetry};
 use backing::Backing;
@@ -67,7 +69,7 @@ pub(crate) struct Settings {
     #[command(flatten)]
     reservation: Reservation,
     #[command(flatten)]
-    limits: Limits,
+    visitors: Visitors,
 }
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -144,15 +146,17 @@ fn start_roles(
         StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
 
-    let web = config::open_web(&log, &vault, secrets, false, settings.limits)?;
-    let query_state = query_api::State::new(&pool, web.clone(), shutdown.clone());
+    let web = config::open_web(&log, &vault, secrets, false, &settings.visitors)?;
+    let query_state =
+        query_api::State::new(&pool, web.clone(), Arc::new(EndOf(log.clone())), shutdown.clone());
     let checks = vec![
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
         query_state.ready_check(),
     ];
-    let router =
-        command_api::router(log.clone(), vault.clone(), web, settings.reservation.window())
-            .merge(query_api::router(query_state));
+    let window = settings.reservation.window();
+    let state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    let api = command_api::api().with_state(state).merge(query_api::api().with_state(query_state));
+    let server = Server { name: "ticketing", api, web, checks, bounds: Bounds::default() };
     let dependencies = Dependencies {
         log: log.clone(),
         pool: pool.clone(),
@@ -164,9 +168,7 @@ fn start_roles(
 
     let mut roles = JoinSet::new();
     let end = shutdown.clone();
-    roles.spawn(async move {
-        (HTTP, web::serve("ticketing", listener, router, checks, end).await.map_err(Into::into))
-    });
+    roles.spawn(async move { (HTTP, server.serve(listener, end).await.map_err(Into::into)) });
     let (end, followed, database) = (shutdown.clone(), log.clone(), pool.clone());
     roles.spawn(async move {
         ("projectors", projectors::run(followed, database, end).await.map_err(Into::into))
@@ -206,6 +208,7 @@ async fn wait_until_ready(address: SocketAddr, shutdown: &CancellationToken) -> 
 fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  command-api       http://{address}/api");
     println!("  query-api         http://{address}/graphql");
+    println!("  description       http://{address}/docs/");
     println!("  projectors        tickets, orders");
     println!("  process-managers  order placement, order expiry, payment");
     println!("  relay             JetStream stream TICKETING");

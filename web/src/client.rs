@@ -14,6 +14,7 @@ use domain::id::EmailClaimId;
 use crate::limits;
 use crate::problem::ApiError;
 use crate::session::Web;
+use crate::signed_in::Checked;
 
 /// Who asks, as far as the network tells.
 #[derive(Clone, Debug)]
@@ -50,16 +51,19 @@ where
     }
 }
 
-/// The same routes, each request counted first. Routers that share a [`Web`] count together.
-pub fn limited(router: Router, web: &Web) -> Router {
+/// The same routes, each request counted first. Servers that share a [`Web`] count together.
+pub(crate) fn limited(router: Router, web: &Web) -> Router {
     router.route_layer(from_fn_with_state(web.clone(), count))
 }
 
-async fn count(State(web): State<Web>, request: Request, next: Next) -> Response {
+async fn count(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let Some(limits) = web.limits() else { return next.run(request).await };
     let connection = connection(request.extensions());
     let address = limits::client(connection, request.headers(), web.proxies());
-    let account = web.presented(request.headers()).map(|presented| presented.session.account);
+    let presented = web.presented(request.headers());
+    let account = presented.map(|presented| presented.session.account);
+    // Checking a signature costs more than all else here, so it is done once.
+    request.extensions_mut().insert(Checked(presented));
     let (left, outcome) = limits.request(address, account);
     let mut response = match outcome {
         Ok(()) => next.run(request).await,

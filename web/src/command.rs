@@ -1,16 +1,15 @@
 //! Requests that change something, and why: the [`Cause`] of what they lead to.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::to_bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use axum::response::IntoResponse;
 use chrono::{SubsecRound, Utc};
 use domain::id::{AccountId, CommandId};
 use domain::{Actor, Cause, Timestamp};
 use uuid::Uuid;
 
+use crate::body;
 use crate::fields::Fields;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
@@ -24,7 +23,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x8a0e_7d37_7c0e_4b57_9f35_6d2f_5f1f_0b4
 /// Times are kept as finely as the read models keep them, so both sides tell the same.
 const SECOND_DECIMALS: u16 = 6;
 
-/// A request with a JSON object as its body.
+/// A request with a JSON object as its body. No body at all is an object without members.
 #[derive(Debug)]
 pub struct Command {
     pub fields: Fields,
@@ -110,22 +109,19 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type());
-        }
         let (parts, body) = request.into_parts();
-        let whole = Request::from_parts(parts.clone(), body);
-        let body = Bytes::from_request(whole, state).await.map_err(unreadable)?;
-        let fields = Fields::parse(&body)?;
+        // Read already, and within its limits.
+        let body = to_bytes(body, body::BYTES_MAX).await;
+        let body = body.map_err(|_| ApiError::bad_request("The body could not be read"))?;
+        let fields = if is_json(&parts.headers) {
+            Fields::parse(&body)?
+        } else if body.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE) {
+            Fields::none()
+        } else {
+            return Err(ApiError::unsupported_media_type());
+        };
         let cause = RequestCause::new(&Web::from_ref(state), &parts, &fields.canonical())?;
         Ok(Self { fields, cause })
-    }
-}
-
-fn unreadable(rejection: BytesRejection) -> ApiError {
-    match rejection.into_response().status().as_u16() {
-        413 => ApiError::too_large(),
-        _ => ApiError::bad_request("The body could not be read"),
     }
 }
 
@@ -204,6 +200,7 @@ mod tests {
             secure_cookies: false,
             limits: false,
             proxies: 0,
+            origins: Vec::new(),
         };
         let web = Web::new(settings, Arc::new(Nobody));
         Command::from_request(request.body(Body::from(body.to_owned())).unwrap(), &web).await

@@ -23,6 +23,10 @@ impl Fields {
         }
     }
 
+    pub(crate) fn none() -> Self {
+        Self { members: BTreeMap::new(), errors: Vec::new() }
+    }
+
     /// The same for every way of ordering the members and of spacing them.
     pub(crate) fn canonical(&self) -> Vec<u8> {
         let members = self.members.iter().map(|(name, value)| format!("{name:?}:{value},"));

@@ -10,20 +10,31 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
+use crate::head;
 use crate::problem::ApiError;
 use crate::request_id::{self, RequestId};
 
-/// Names the request, and writes how it went to the log and the metrics.
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+/// Names the request; gives every error its form and every answer its protective headers; writes how
+/// it went to the log and the metrics.
+pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request.id = id.as_str(), method, route);
+    let instance = request.uri().path().to_owned();
     request.extensions_mut().insert(id.clone());
 
     let began = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let response = match head::check(&request) {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Err(refused) => refused.into_response(),
+    };
+    let mut response = complete(response, &instance);
+    protect(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(request_id::HEADER, value);
+    }
     let took = began.elapsed();
 
     let status = response.status();
@@ -32,21 +43,20 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         [("method", method.to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels).record(took);
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(request_id::HEADER, value);
-    }
     response
 }
 
-/// Gives every error its whole body: errors of ours the address they are about, and those of
-/// other layers, which are a bare status or a line of text, the form that all errors have.
-pub(crate) async fn problems(request: Request, next: Next) -> Response {
-    let instance = request.uri().path().to_owned();
-    let response = next.run(request).await;
+/// Gives an error its whole body: errors of ours the address they are about, and those of other
+/// layers, which are a bare status or a line of text, the form that all errors have.
+fn complete(response: Response, instance: &str) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
     let known = response.extensions().get::<ApiError>().cloned();
-    let foreign = || is_bare_error(&response).then(|| ApiError::of_status(response.status()));
+    let foreign = || is_bare_error(&response).then(|| ApiError::of_status(status));
     let Some(error) = known.or_else(foreign) else { return response };
-    let (mut parts, problem) = error.respond(Some(&instance)).into_parts();
+    let (mut parts, problem) = error.respond(Some(instance)).into_parts();
     let (old, _) = response.into_parts();
     // Cookies, `Allow` and the like stay; what describes the old body goes.
     let describes_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING];
@@ -59,27 +69,26 @@ pub(crate) async fn problems(request: Request, next: Next) -> Response {
 }
 
 fn is_bare_error(response: &Response) -> bool {
-    let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    (status.is_client_error() || status.is_server_error()) && !kind.contains("json")
+    !kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().contains("json")
 }
 
 /// Headers that keep a browser from doing more with an answer than it should. A route that needs
 /// more, such as a page, sets its own.
-pub(crate) async fn protect(request: Request, next: Next) -> Response {
-    const DEFAULTS: [(HeaderName, &str); 5] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::CACHE_CONTROL, "no-store"),
+fn protect(headers: &mut HeaderMap) {
+    const DEFAULTS: [(HeaderName, HeaderValue); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    let mut response = next.run(request).await;
     for (name, value) in DEFAULTS {
-        set_default(response.headers_mut(), name, value);
+        headers.entry(name).or_insert(value);
     }
-    response
 }
 
 /// The answer when a handler panicked. What it said is in the log only.
@@ -88,10 +97,6 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!("a handler panicked: {}", text.unwrap_or("without a word"));
     ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
-}
-
-fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
-    headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
 
 /// Only names that we know: a label made up by a client would be a new time series each.

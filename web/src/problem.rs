@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::accounts::Unavailable;
 
@@ -27,10 +28,13 @@ pub struct ApiError {
 }
 
 /// One thing that is wrong, and with which member of the body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
+    #[schema(example = "Title is required")]
     pub message: String,
+    /// The member of the body, or the parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "title")]
     pub field: Option<String>,
 }
 
@@ -101,6 +105,22 @@ impl ApiError {
         Self::new(StatusCode::PRECONDITION_FAILED, message)
     }
 
+    /// The body did not come in time.
+    #[must_use]
+    pub(crate) fn body_too_slow() -> Self {
+        Self::of_status(StatusCode::REQUEST_TIMEOUT)
+    }
+
+    #[must_use]
+    pub(crate) fn address_too_long() -> Self {
+        Self::of_status(StatusCode::URI_TOO_LONG)
+    }
+
+    #[must_use]
+    pub(crate) fn headers_too_large() -> Self {
+        Self::of_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    }
+
     #[must_use]
     pub fn too_large() -> Self {
         Self::of_status(StatusCode::PAYLOAD_TOO_LARGE)
@@ -150,8 +170,11 @@ impl ApiError {
         match status.as_u16() {
             404 => Self::not_found("There is nothing at this address"),
             405 => Self::new(status, "This address does not know that method"),
+            408 => Self::new(status, "The body did not come in time"),
             413 => Self::new(status, "The body is too large"),
+            414 => Self::new(status, "The address is too long"),
             415 => Self::new(status, "The body must be application/json"),
+            431 => Self::new(status, "The headers are too large"),
             500 => Self::new(status, "Something went wrong"),
             503 => Self::unavailable(RETRY_AFTER_OUTAGE_SECONDS),
             _ => Self::new(status, status.canonical_reason().unwrap_or("Error")),
@@ -172,7 +195,7 @@ impl ApiError {
     pub(crate) fn respond(&self, instance: Option<&str>) -> Response {
         let (slug, title) = name(self.status);
         let messages: Vec<&str> = self.errors.iter().map(|error| error.message.as_str()).collect();
-        let body = Body {
+        let body = Problem {
             kind: format!("/problems/{slug}"),
             title,
             status: self.status.as_u16(),
@@ -210,22 +233,51 @@ impl From<Unavailable> for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// A problem (RFC 9457) with the list of what is wrong.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
+    #[schema(example = "/problems/bad-request")]
     kind: String,
+    #[schema(example = "Bad request")]
     title: &'a str,
+    #[schema(example = 400)]
     status: u16,
+    #[schema(example = "Title is required")]
     detail: String,
+    /// The address that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/api/tickets")]
     instance: Option<&'a str>,
     errors: &'a [FieldError],
+    /// Of a declined payment: the provider's word for why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "card_declined")]
     code: Option<&'a str>,
 }
 
+/// Status, name in the description of the API, and title of each.
+pub(crate) const PROBLEMS: [(u16, &str, &str); 16] = [
+    (400, "BadRequest", "Bad request"),
+    (401, "NotSignedIn", "Not signed in"),
+    (402, "PaymentDeclined", "Payment declined"),
+    (403, "Forbidden", "Forbidden"),
+    (404, "NotFound", "Not found"),
+    (405, "MethodNotAllowed", "Method not allowed"),
+    (408, "BodyTooSlow", "Body too slow"),
+    (409, "Conflict", "Conflict"),
+    (412, "PreconditionFailed", "Precondition failed"),
+    (413, "TooLarge", "Too large"),
+    (415, "UnsupportedMediaType", "Unsupported media type"),
+    (422, "IdempotencyKeyReused", "Idempotency key reused"),
+    (429, "TooManyRequests", "Too many requests"),
+    (431, "HeadersTooLarge", "Headers too large"),
+    (500, "Internal", "Internal error"),
+    (503, "Unavailable", "Unavailable"),
+];
+
 /// What stands in the type's address, and the title.
-fn name(status: StatusCode) -> (&'static str, &'static str) {
+pub(crate) fn name(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
         400 => ("bad-request", "Bad request"),
         401 => ("not-signed-in", "Not signed in"),
@@ -233,12 +285,15 @@ fn name(status: StatusCode) -> (&'static str, &'static str) {
         403 => ("forbidden", "Forbidden"),
         404 => ("not-found", "Not found"),
         405 => ("method-not-allowed", "Method not allowed"),
+        408 => ("body-too-slow", "Body too slow"),
         409 => ("conflict", "Conflict"),
         412 => ("precondition-failed", "Precondition failed"),
         413 => ("too-large", "Too large"),
+        414 => ("address-too-long", "Address too long"),
         415 => ("unsupported-media-type", "Unsupported media type"),
         422 => ("idempotency-key-reused", "Idempotency key reused"),
         429 => ("too-many-requests", "Too many requests"),
+        431 => ("headers-too-large", "Headers too large"),
         500 => ("internal", "Internal error"),
         503 => ("unavailable", "Unavailable"),
         _ => ("error", status.canonical_reason().unwrap_or("Error")),

@@ -40,6 +40,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
+/// What the route makes has no version yet, so no `If-Match` that names one can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct NoVersion;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoVersion {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match IfMatch::from_request_parts(parts, state).await? {
+            IfMatch(None) => Ok(Self),
+            IfMatch(Some(_)) => Err(ApiError::precondition_failed()),
+        }
+    }
+}
+
 /// The newest write that the client knows of: it may read nothing older. The later of the header
 /// `Ticketing-Position` and the cookie; what is no position is taken for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,103 +1,133 @@
 //! One listener, from its first connection to its end.
 
-use std::future::IntoFuture;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::middleware::from_fn;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
-use tokio::time::sleep;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
+use tower::Service;
 
-use crate::health::{self, ReadyCheck};
-use crate::layers;
-use crate::problem::ApiError;
+/// How much a server lets its clients take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once; who comes then waits in the listener's queue until one ends.
+    pub connections_max: usize,
+    /// How long the head of a request may take, the silence before it included. So it is also how
+    /// long a connection may be idle; proxies should give theirs up before.
+    pub head_within: Duration,
+    /// How long the body of a request may take.
+    pub body_within: Duration,
+    /// How long a request may take in all.
+    pub request_within: Duration,
+    /// How long requests under way may take once the end has come.
+    pub drain_within: Duration,
+}
 
-/// The largest body of a request.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The longest that a request may take, its body included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that requests under way may take once the end has come.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            head_within: Duration::from_secs(30),
+            body_within: Duration::from_secs(10),
+            request_within: Duration::from_secs(30),
+            drain_within: Duration::from_secs(10),
+        }
+    }
+}
 
-/// Answers until `shutdown`, then finishes what is under way, for at most ten seconds. `name` is
-/// how the log calls this server.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(
+/// How long nothing is accepted after the system has refused to: it is out of files, most likely.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Answers until `shutdown`, then finishes what is under way.
+pub(crate) async fn serve(
     name: &str,
     listener: TcpListener,
-    router: Router,
-    checks: Vec<Arc<dyn ReadyCheck>>,
-    shutdown: CancellationToken,
+    app: Router,
+    bounds: &Bounds,
+    shutdown: &CancellationToken,
 ) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    tracing::info!("{name} answers on http://{address}");
-    let listener = listener.tap_io(|connection| {
-        // Answers are small and whole; waiting to send more at once only delays them.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!("cannot turn off Nagle's algorithm: {error}");
+    tracing::info!("{name} answers on http://{}", listener.local_addr()?);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(bounds.head_within);
+    let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let connections = GracefulShutdown::new();
+    let accepting = async {
+        loop {
+            // The semaphore is never closed.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let (stream, peer) = accept(&listener).await;
+            let connection = connection(&http, stream, peer, app.clone(), connections.watcher());
+            tokio::spawn(hold(place, connection));
         }
-    });
-    let router = router.merge(health::routes(checks, shutdown.clone()));
-    let app = layered(router, REQUEST_TIMEOUT);
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app);
-    let server = server.with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let too_long = async {
-        shutdown.cancelled().await;
-        sleep(DRAIN_TIMEOUT).await;
     };
-    tokio::select! {
-        ended = server.into_future() => ended?,
-        () = too_long => tracing::warn!("{name} ends with requests under way"),
+    shutdown.run_until_cancelled(accepting).await;
+    // Nobody is let in any more, and whoever waits in the queue is told so.
+    drop(listener);
+    if timeout(bounds.drain_within, connections.shutdown()).await.is_err() {
+        tracing::warn!("{name} ends with requests under way");
     }
     tracing::info!("{name} has ended");
     Ok(())
 }
 
-/// The router with all that surrounds it; the last layer is the outermost.
-fn layered(router: Router, request_timeout: Duration) -> Router {
-    router
-        .fallback(|| async { ApiError::of_status(StatusCode::NOT_FOUND) })
-        .method_not_allowed_fallback(|| async {
-            ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED)
-        })
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
-        .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(from_fn(layers::protect))
-        .layer(from_fn(layers::problems))
-        .layer(from_fn(layers::observe))
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!("no connection can be accepted: {error}");
+                sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::future::pending;
+/// It was over before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
 
-    use axum::body::Body;
-    use axum::http::Request;
-    use axum::routing::get;
-    use tower::ServiceExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_request_that_takes_too_long_is_answered_with_503() {
-        let router = Router::new().route("/", get(|| async { pending::<()>().await }));
-        let request = Request::get("/").body(Body::empty()).unwrap();
-        let response = layered(router, Duration::from_millis(10)).oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
-        assert_eq!(response.headers()["retry-after"], "1");
+fn connection(
+    http: &http1::Builder,
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    watcher: Watcher,
+) -> impl Future<Output = ()> + Send + use<> {
+    // Answers are small and whole; waiting to send more at once only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("cannot turn off Nagle's algorithm: {error}");
     }
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        // A router is always ready.
+        app.clone().call(request.map(Body::new))
+    });
+    let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+    async move {
+        if let Err(error) = served.await {
+            // A client that went away, spoke no HTTP, or was too slow.
+            tracing::debug!("a connection ended: {error}");
+        }
+    }
+}
+
+/// A connection has its place until it ends.
+async fn hold(place: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
+    connection.await;
+    drop(place);
 }

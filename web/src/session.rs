@@ -28,10 +28,11 @@ pub struct Web {
     session_key: Arc<hmac::Key>,
     fingerprint_key: Arc<hmac::Key>,
     token_keys: Arc<TokenKeys>,
-    accounts: Arc<dyn Accounts>,
+    pub(crate) accounts: Arc<dyn Accounts>,
     secure_cookies: bool,
     limits: Option<Arc<Limits>>,
     proxies: u8,
+    origins: Arc<[String]>,
 }
 
 /// What [`Web`] is made from.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub limits: bool,
     /// How many proxies of ours stand in front and tell in `X-Forwarded-For` who asks.
     pub proxies: u8,
+    /// Other sites whose pages may do what our own may, such as `https://shop.example`.
+    pub origins: Vec<String>,
 }
 
 impl fmt::Debug for Web {
@@ -66,7 +69,8 @@ pub struct Session {
 impl Web {
     #[must_use]
     pub fn new(settings: Settings, accounts: Arc<dyn Accounts>) -> Self {
-        let Settings { session_key, token_keys, secure_cookies, limits, proxies } = settings;
+        let Settings { session_key, token_keys, secure_cookies, limits, proxies, origins } =
+            settings;
         let master = hmac::Key::new(hmac::HMAC_SHA256, &session_key);
         let derived = |purpose: &str| {
             let key = hmac::sign(&master, purpose.as_bytes());
@@ -80,6 +84,7 @@ impl Web {
             secure_cookies,
             limits: limits.then(|| Arc::new(Limits::new())),
             proxies,
+            origins: origins.into(),
         }
     }
 
@@ -126,6 +131,10 @@ impl Web {
 
     pub(crate) fn proxies(&self) -> u8 {
         self.proxies
+    }
+
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.origins
     }
 
     pub(crate) fn fingerprint(&self, request: &[&[u8]]) -> String {

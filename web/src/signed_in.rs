@@ -31,6 +31,10 @@ pub struct Presented {
     pub by_cookie: bool,
 }
 
+/// What a request presents, once that has been checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked(pub(crate) Option<Presented>);
+
 /// Whoever it is. A session that is forged, over or revoked is nobody; so is one used by another
 /// site to change something.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +67,16 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let presented = Web::from_ref(state).presented(&parts.headers);
+        let web = Web::from_ref(state);
+        let presented = presented(&web, parts);
         let presented = presented.ok_or_else(ApiError::unauthorized)?;
-        presented.check_origin(parts).map(|()| presented)
+        presented.check_origin(parts, &web).map(|()| presented)
     }
 }
 
 impl Presented {
-    fn check_origin(&self, parts: &Parts) -> Result<(), ApiError> {
-        if self.by_cookie && !parts.method.is_safe() { origin::check(parts) } else { Ok(()) }
+    fn check_origin(&self, parts: &Parts, web: &Web) -> Result<(), ApiError> {
+        if self.by_cookie && !parts.method.is_safe() { origin::check(parts, web) } else { Ok(()) }
     }
 }
 
@@ -84,12 +89,19 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let web = Web::from_ref(state);
-        let Some(presented) = web.presented(&parts.headers) else { return Ok(Self(None)) };
-        if presented.check_origin(parts).is_err() {
+        let Some(presented) = presented(&web, parts) else { return Ok(Self(None)) };
+        if presented.check_origin(parts, &web).is_err() {
             return Ok(Self(None));
         }
         let session = presented.session;
         Ok(Self(open_for_reading(&web, &session).await.then_some(session)))
+    }
+}
+
+fn presented(web: &Web, parts: &Parts) -> Option<Presented> {
+    match parts.extensions.get() {
+        Some(Checked(presented)) => *presented,
+        None => web.presented(&parts.headers),
     }
 }
 

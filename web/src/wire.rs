@@ -6,6 +6,7 @@ use domain::id::{AccountId, OrderId, TicketId};
 use domain::money::Money;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// An amount on the wire: a JSON number in major units, such as `20` or `19.99`, written from its
 /// decimal text.
@@ -25,52 +26,70 @@ impl Serialize for Price {
 }
 
 /// A ticket.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
+    #[schema(value_type = Uuid)]
     pub id: TicketId,
+    #[schema(example = "Concert")]
     pub title: String,
+    /// In major units.
+    #[schema(value_type = f64, example = 19.99)]
     pub price: Price,
     /// ISO 4217, in lower case.
+    #[schema(example = "usd")]
     pub currency: String,
     pub quantity: u32,
     /// Units that can be ordered now.
     pub available: u32,
     /// Who sells it.
+    #[schema(value_type = Uuid)]
     pub user_id: AccountId,
     /// The number of changes since it was listed.
     pub version: u64,
     /// The order that has a single-unit ticket.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
     pub order_id: Option<OrderId>,
 }
 
 /// An order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
+    #[schema(value_type = Uuid)]
     pub id: OrderId,
     /// `created`, `awaiting_payment`, `complete`, `cancelled`, `expired`, `refunding`, `refunded`.
+    #[schema(example = "created")]
     pub status: String,
+    #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
     pub ticket: OrderedTicket,
     pub quantity: u32,
+    /// In major units.
+    #[schema(value_type = f64, example = 19.99)]
     pub total: Price,
     /// ISO 4217, in lower case.
+    #[schema(example = "usd")]
     pub currency: String,
     /// Who buys.
+    #[schema(value_type = Uuid)]
     pub user_id: AccountId,
     pub version: u64,
 }
 
 /// What was ordered, as agreed when it was ordered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct OrderedTicket {
+    #[schema(value_type = Uuid)]
     pub id: TicketId,
+    #[schema(example = "Concert")]
     pub title: String,
-    /// Of one unit.
+    /// Of one unit, in major units.
+    #[schema(value_type = f64, example = 19.99)]
     pub price: Price,
     /// ISO 4217, in lower case.
+    #[schema(example = "usd")]
     pub currency: String,
 }
 

@@ -13,17 +13,17 @@ use axum::extract::FromRef;
 use axum::routing::{get, post};
 use chrono::{TimeDelta, Utc};
 use domain::id::{AccountId, SessionId};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web::{
-    Accounts, ApiError, Command, MaybeSignedIn, ReadyCheck, Session, Settings, SignedIn, TokenKeys,
-    Unavailable, Web,
+    Accounts, Api, ApiError, Bounds, Command, MaybeSignedIn, ReadyCheck, Server, Session, Settings,
+    SignedIn, TokenKeys, Unavailable, Web,
 };
 
 const KEY: [u8; 32] = [7; 32];
@@ -116,11 +116,22 @@ async fn panics() -> &'static str {
 
 fn web(session_key: [u8; 32], accounts: Arc<dyn Accounts>) -> Web {
     let token_keys = TokenKeys::new(&[[1; 32]]).unwrap();
-    let (secure_cookies, limits, proxies) = (false, false, 0);
-    Web::new(Settings { session_key, token_keys, secure_cookies, limits, proxies }, accounts)
+    let settings = Settings {
+        session_key,
+        token_keys,
+        secure_cookies: false,
+        limits: false,
+        proxies: 0,
+        origins: vec!["https://shop.example".to_owned()],
+    };
+    Web::new(settings, accounts)
 }
 
 async fn serve_with(accounts: Known) -> Served {
+    serve_within(accounts, Bounds::default()).await
+}
+
+async fn serve_within(accounts: Known, bounds: Bounds) -> Served {
     // The client asks for one even when it speaks plain http; another test may have set it.
     let _set_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let accounts = Arc::new(accounts);
@@ -140,8 +151,9 @@ async fn serve_with(accounts: Known) -> Served {
     let checks = vec![Arc::clone(&gate) as Arc<dyn ReadyCheck>];
     let shutdown = CancellationToken::new();
     let end = shutdown.clone();
-    let serving =
-        tokio::spawn(async move { web::serve("test", listener, router, checks, end).await });
+    let web = state.web.clone();
+    let server = Server { name: "test", api: Api::from(router), web, checks, bounds };
+    let serving = tokio::spawn(server.serve(listener, end));
     Served { address, client: Client::new(), state, accounts, gate, shutdown, serving }
 }
 
@@ -371,4 +383,150 @@ async fn the_end_waits_for_what_is_under_way() {
     assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "done");
     let ended = tokio::time::timeout(Duration::from_secs(5), &mut served.serving).await;
     ended.unwrap().unwrap().unwrap();
+}
+
+/// Sends bytes as they are and gives all that comes back until the other side ends the connection.
+async fn raw(address: SocketAddr, bytes: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // A connection that is reset has ended as well.
+    let _reset = connection.read_to_string(&mut answer).await;
+    answer
+}
+
+fn short(head_within: u64, body_within: u64) -> Bounds {
+    let (head, body) = (Duration::from_millis(head_within), Duration::from_millis(body_within));
+    Bounds { head_within: head, body_within: body, ..Bounds::default() }
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_and_an_idle_connection_are_ended() {
+    let served = serve_within(Known::default(), short(100, 10_000)).await;
+    for sent in ["", "GET /whoami HT", "GET /whoami HTTP/1.1\r\nhost: x\r\nx-slow: a"] {
+        assert_eq!(raw(served.address, sent).await, "", "{sent:?}");
+    }
+    // After an answer too.
+    let answer = raw(served.address, "GET /whoami HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("nobody"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_with_408() {
+    let served = serve_within(Known::default(), short(10_000, 100)).await;
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"a\":";
+    let answer = raw(served.address, head).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+    assert!(answer.contains("The body did not come in time"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_over_the_limits_is_refused() {
+    let served = serve_with(Known::default()).await;
+    let whoami = || served.client.get(served.url("/whoami"));
+    let many = (0..70).fold(whoami(), |request, at| request.header(format!("x-{at}"), "a"));
+    let large = whoami().header("x-large", "a".repeat(17 * 1024));
+    for request in [many, large] {
+        let response = request.send().await.unwrap();
+        problem(response, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).await;
+    }
+    let long = served.get(&format!("/whoami?{}", "a".repeat(9 * 1024))).await;
+    problem(long, StatusCode::URI_TOO_LONG).await;
+    // So much that it is not even read.
+    let head =
+        format!("GET /whoami HTTP/1.1\r\nhost: x\r\nx-huge: {}\r\n\r\n", "a".repeat(600_000));
+    let answer = raw(served.address, &head).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    assert_eq!(whoami().send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_comes_when_all_places_are_taken_waits_for_one() {
+    let bounds = Bounds { connections_max: 2, ..Bounds::default() };
+    let served = serve_within(Known::default(), bounds).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = TcpStream::connect(served.address).await.unwrap();
+        connection.write_all(b"GET /whoami HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        // Answered, so it has its place.
+        let mut first = [0; 8];
+        connection.read_exact(&mut first).await.unwrap();
+        held.push(connection);
+    }
+    let mut waits = Box::pin(served.get("/whoami"));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut waits).await;
+    assert!(early.is_err(), "it was let in as a third");
+    held.pop();
+    assert_eq!(waits.await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn only_the_pages_of_named_sites_may_use_the_api_from_elsewhere() {
+    let served = serve_with(Known::default()).await;
+    let cookie = served.cookie(session(TimeDelta::days(1)));
+    let preflight = async |origin: &str| {
+        let request = served.client.request(Method::OPTIONS, served.url("/mine"));
+        let request = request.header("origin", origin);
+        let request = request.header("access-control-request-method", "PUT");
+        request.header("access-control-request-headers", "if-match").send().await.unwrap()
+    };
+    let allowed = preflight("https://shop.example").await;
+    let header = |name: &str| allowed.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("access-control-allow-origin"), "https://shop.example");
+    assert_eq!(header("access-control-allow-credentials"), "true");
+    assert!(header("access-control-allow-methods").contains("PUT"));
+    assert!(header("access-control-allow-headers").contains("if-match"));
+    let refused = preflight("https://elsewhere.example").await;
+    assert!(!refused.headers().contains_key("access-control-allow-origin"));
+
+    let post = async |origin: &str| {
+        let request = served.client.post(served.url("/mine")).header("cookie", &cookie);
+        let request = request.header("origin", origin).header("sec-fetch-site", "cross-site");
+        request.send().await.unwrap()
+    };
+    let own = post("https://shop.example").await;
+    assert_eq!(own.headers()["access-control-allow-origin"], "https://shop.example");
+    assert_eq!(own.status(), StatusCode::OK);
+    problem(post("https://shop.example.evil.example").await, StatusCode::FORBIDDEN).await;
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_that_protect_a_browser() {
+    let served = serve_with(Known::default()).await;
+    for path in ["/whoami", "/nowhere", "/broken", "/livez"] {
+        let response = served.get(path).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{path}");
+        }
+        assert!(!response.headers().contains_key("access-control-allow-origin"));
+    }
+}
+
+#[tokio::test]
+async fn the_description_and_its_page_need_nothing_from_elsewhere() {
+    let served = serve_with(Known::default()).await;
+    let document: Value = served.get("/openapi.json").await.json().await.unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{document}");
+    let page = served.get("/docs").await;
+    assert_eq!(page.url().path(), "/docs/");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    let page = page.text().await.unwrap();
+    assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+    let linked = page.split("./").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for file in linked.chain(["index.css"]) {
+        let response = served.get(&format!("/docs/{file}")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{file}");
+    }
+    let start = served.get("/docs/swagger-initializer.js").await.text().await.unwrap();
+    assert!(start.contains("/openapi.json") && !start.contains("petstore"), "{start}");
+    problem(served.get("/docs/nothing.js").await, StatusCode::NOT_FOUND).await;
 }

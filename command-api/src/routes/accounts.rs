@@ -10,14 +10,17 @@ use domain::email::Email;
 use domain::email_claim::{EmailClaimCommand, EmailClaimRejection};
 use domain::id::{AccountId, EmailClaimId, SessionId};
 use domain::password::{InvalidPassword, Password};
-use domain::{Account, Cause, EmailClaim, Position};
-use eventlog::{ExecuteError, VaultError, erasure};
+use domain::{Account, Cause, EmailClaim, Timestamp};
+use eventlog::{ExecuteError, VaultError};
 use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
-    ApiError, ClientAddress, Command, Fields, MaybeSignedIn, RequestCause, SameOrigin, Session,
+    ApiError, ClientAddress, Command, Fields, IfMatch, MaybeSignedIn, NoVersion, RequestCause,
+    SameOrigin, Session, Written,
 };
 
-use super::erasure::not_erased;
+use super::erasure;
+use crate::bodies::Credentials;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
 use crate::step::{derived, step};
@@ -25,27 +28,42 @@ use crate::step::{derived, step};
 /// Of a browser and of a program alike.
 pub(super) const SESSION_LASTS: TimeDelta = TimeDelta::days(30);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct User {
+    #[schema(value_type = Uuid)]
     id: AccountId,
+    #[schema(example = "ann@example.com")]
     email: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CurrentUser {
     current_user: Option<User>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Nothing {}
 
-/// Claims the address, registers the account, signs it in. Each step may be the last one before a
-/// crash: the same request goes on from there, and so does another one with that address as long
-/// as nobody is registered for it.
+/// Sign up
+///
+/// Who signs up is signed in.
+//
+// Claims the address, registers the account, signs it in. Each step may be the last one before a
+// crash: the same request goes on from there, and so does another one with that address as long
+// as nobody is registered for it.
+#[utoipa::path(
+    post, path = "/api/users/signup", tag = "accounts",
+    request_body = Credentials,
+    responses(
+        (status = 201, description = "Signed up and in", body = User,
+            headers(("ETag" = String), ("Set-Cookie" = String))),
+    )
+)]
 pub(super) async fn sign_up(
     Extract(state): Extract<State>,
     _: SameOrigin,
+    _: NoVersion,
     Command { mut fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let email = fields.text("email", Email::parse);
@@ -78,25 +96,36 @@ pub(super) async fn sign_up(
     let Account::Registered { password: verified, .. } = registered else {
         return Err(AccountRejection::Erased.answer());
     };
-    let (session, position) = open_session(&state, account, verified, &cause).await?;
+    let (session, written) = open_session(&state, account, verified, &cause).await?;
     let user = User { id: account, email: email.as_str().to_owned() };
-    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
+    let headers = (state.web.session_cookie(&session), written);
     Ok((StatusCode::CREATED, headers, Json(user)))
 }
 
+/// Sign in
+///
 /// Whoever knows the password is signed in. A wrong address and a wrong password are told apart
 /// neither by the answer nor by its time.
+#[utoipa::path(
+    post, path = "/api/users/signin", tag = "accounts",
+    request_body = Credentials,
+    responses(
+        (status = 200, description = "Signed in", body = User,
+            headers(("ETag" = String), ("Set-Cookie" = String))),
+    )
+)]
 pub(super) async fn sign_in(
     Extract(state): Extract<State>,
     _: SameOrigin,
+    _: NoVersion,
     client: ClientAddress,
     Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let cause = cause.by(None);
     let Known { account, email, verified } = authenticate(&state, &client, fields, &cause).await?;
-    let (session, position) = open_session(&state, account, verified, &cause).await?;
+    let (session, written) = open_session(&state, account, verified, &cause).await?;
     let user = User { id: account, email: email.as_str().to_owned() };
-    let headers = (state.web.session_cookie(&session), state.web.written(position, None));
+    let headers = (state.web.session_cookie(&session), written);
     Ok((headers, Json(user)))
 }
 
@@ -148,23 +177,41 @@ pub(super) fn not_opened(error: ExecuteError<AccountRejection>) -> ApiError {
     if over { invalid_credentials() } else { not_executed(error) }
 }
 
+/// Sign out
+///
+/// The session is over, of a browser or of a program. Whoever is not signed in is signed out.
+#[utoipa::path(
+    post, path = "/api/users/signout", tag = "accounts",
+    responses(
+        (status = 200, description = "Signed out", body = Nothing, headers(("Set-Cookie" = String))),
+    ),
+    security((), ("session" = []), ("token" = []))
+)]
 pub(super) async fn sign_out(
     Extract(state): Extract<State>,
     _: SameOrigin,
     MaybeSignedIn(session): MaybeSignedIn,
+    IfMatch(expected): IfMatch,
     cause: RequestCause,
 ) -> Result<impl IntoResponse, ApiError> {
-    let mut position = None;
+    let mut written = state.web.written(None, None);
     if let Some(Session { account, session, .. }) = session {
         let cause = step(&cause.by(Some(account)), "revoke");
         let revoke = AccountCommand::RevokeSession { session };
-        let revoked = state.log.execute::<Account>(&account, revoke, &cause).await;
-        position = revoked.map_err(not_executed)?.position;
+        let revoked = state.log.execute_if::<Account>(&account, revoke, &cause, expected).await;
+        let revoked = revoked.map_err(not_executed)?;
+        written = state.web.written(revoked.position, revoked.revision);
     }
-    let headers = (state.web.clear_session(), state.web.written(position, None));
+    let headers = (state.web.clear_session(), written);
     Ok((headers, Json(Nothing {})))
 }
 
+/// Who is signed in
+#[utoipa::path(
+    get, path = "/api/users/currentuser", tag = "accounts",
+    responses((status = 200, description = "Whoever it is, or nobody", body = CurrentUser)),
+    security((), ("session" = []), ("token" = []))
+)]
 pub(super) async fn current_user(
     Extract(state): Extract<State>,
     MaybeSignedIn(session): MaybeSignedIn,
@@ -203,9 +250,7 @@ async fn claim_address(
         match known.state {
             // The erasure of its owner stopped before it gave the address back.
             Account::Erasing { .. } if !last_attempt => {
-                let State { log, vault, .. } = state;
-                let finished = erasure::finish(log, vault, owner, claim, cause).await;
-                finished.map_err(not_erased)?;
+                erasure::finish(state, owner, claim, cause).await?;
             }
             Account::Unregistered
             | Account::Registered { .. }
@@ -249,11 +294,19 @@ async fn open_session(
     account: AccountId,
     verified: Sealed,
     cause: &Cause,
-) -> Result<(Session, Option<Position>), ApiError> {
+) -> Result<(Session, Written), ApiError> {
     let session = SessionId(derived(cause, "session"));
     let expires_at = cause.now + SESSION_LASTS;
     let command = AccountCommand::OpenSession { verified, session, now: cause.now, expires_at };
     let opened = state.log.execute::<Account>(&account, command, &step(cause, "session")).await;
-    let position = opened.map_err(not_opened)?.position;
-    Ok((Session { account, session, expires_at }, position))
+    let opened = opened.map_err(not_opened)?;
+    let written = state.web.written(opened.position, opened.revision);
+    // Made again with its key: it ends when it was to end the first time.
+    let expires_at = end_of(&opened.state, session).unwrap_or(expires_at);
+    Ok((Session { account, session, expires_at }, written))
+}
+
+fn end_of(account: &Account, session: SessionId) -> Option<Timestamp> {
+    let Account::Registered { sessions, .. } = account else { return None };
+    sessions.get(&session).map(|known| known.expires_at)
 }

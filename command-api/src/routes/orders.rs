@@ -13,18 +13,34 @@ use domain::ticket::TicketCommand;
 use domain::{Cause, Order, Position, Revision, Ticket};
 use eventlog::ExecuteError;
 use web::wire::{self, OrderedTicket, Price};
-use web::{ApiError, Command, IfMatch, PathId, RequestCause, SignedIn};
+use web::{ApiError, Command, IfMatch, NoVersion, PathId, RequestCause, SignedIn};
 
-use super::tickets::parse_quantity;
+use super::tickets::{parse_quantity, whole};
+use crate::bodies::OrderRequest;
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
 use crate::step::{begin, derived, step};
 
-/// Reserves units of the ticket, then places the order on the terms of the reservation. After a
-/// crash in between, the order placement process or the same request places it.
+/// Order units of a ticket
+///
+/// They are held for a limited time, and paid for by `POST /api/payments`.
+//
+// Reserves units of the ticket, then places the order on the terms of the reservation. After a
+// crash in between, the order placement process or the same request places it.
+#[utoipa::path(
+    post, path = "/api/orders", tag = "orders",
+    request_body = OrderRequest,
+    responses(
+        (status = 201, description = "The order", body = wire::Order,
+            headers(("Location" = String), ("ETag" = String))),
+        (status = 404),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn place(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
+    _: NoVersion,
     Command { mut fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let ticket = fields
@@ -50,7 +66,17 @@ pub(super) async fn place(
     Ok((StatusCode::CREATED, location, written, Json(answer)))
 }
 
-/// The units come back to the ticket by the order placement process.
+/// Cancel an order
+///
+/// The buyer, as long as it is not paid and no payment is under way.
+//
+// The units come back to the ticket by the order placement process.
+#[utoipa::path(
+    delete, path = "/api/orders/{id}", tag = "orders",
+    params(("id" = Uuid, Path, description = "The order")),
+    responses((status = 204, description = "Cancelled", headers(("ETag" = String)))),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn cancel(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
@@ -76,7 +102,7 @@ struct Wish {
 }
 
 fn parse_hold(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+    let seconds = whole(text).parse().ok().filter(|seconds| *seconds > 0);
     seconds.map(Duration::from_secs).ok_or("HoldSeconds must be a whole number of at least 1")
 }
 

@@ -6,18 +6,29 @@ use axum::response::IntoResponse;
 use domain::Account;
 use domain::account::{AccountCommand, AccountRejection};
 use domain::password::{InvalidPassword, Password};
-use web::{ApiError, ClientAddress, Command, SignedIn};
+use web::{ApiError, ClientAddress, Command, IfMatch, SignedIn};
 
 use super::erasure::claim_of;
+use crate::bodies::PasswordChange;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
 use crate::step::step;
 
-/// Whoever knows the present password gives a new one; all other sessions end. Made again after
-/// it took effect, the new password is the present one and nothing is left to do.
+/// Change the password
+///
+/// Whoever knows the present password gives a new one; all other sessions end.
+//
+// Made again after it took effect, the new password is the present one and nothing is left to do.
+#[utoipa::path(
+    put, path = "/api/users/me/password", tag = "accounts",
+    request_body = PasswordChange,
+    responses((status = 204, description = "Changed", headers(("ETag" = String)))),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn change(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
+    IfMatch(expected): IfMatch,
     client: ClientAddress,
     Command { mut fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -44,7 +55,7 @@ pub(super) async fn change(
     if !right {
         let already_so = state.passwords.verify(new, Some(hash)).await?;
         let wrong = || ApiError::invalid("password", "Invalid credentials");
-        let done = (StatusCode::NO_CONTENT, state.web.written(known.position, None), ());
+        let done = (StatusCode::NO_CONTENT, state.web.written(known.position, known.revision), ());
         return already_so.then_some(done).ok_or_else(wrong);
     }
     let hash = state.passwords.hash(new).await?;
@@ -54,7 +65,7 @@ pub(super) async fn change(
     let command =
         AccountCommand::ChangePassword { verified, password, session: session.session, now };
     let changing = step(&cause, "change-password");
-    let changed = state.log.execute::<Account>(&account, command, &changing).await;
-    let position = changed.map_err(not_executed)?.position;
-    Ok((StatusCode::NO_CONTENT, state.web.written(position, None), ()))
+    let changed = state.log.execute_if::<Account>(&account, command, &changing, expected).await;
+    let changed = changed.map_err(not_executed)?;
+    Ok((StatusCode::NO_CONTENT, state.web.written(changed.position, changed.revision), ()))
 }

@@ -9,10 +9,12 @@ use axum::response::{IntoResponse, Response};
 use domain::id::{AccountId, OrderId, PaymentId};
 use domain::order::{OrderCommand, OrderRejection, Status};
 use domain::payment::{Outcome, PaymentCommand, PaymentInitiated};
-use domain::{Cause, Order, Payment, Position};
+use domain::{Cause, Order, Payment, Position, Revision};
 use serde::Serialize;
-use web::{ApiError, Command, SignedIn};
+use utoipa::ToSchema;
+use web::{ApiError, Command, NoVersion, SignedIn};
 
+use crate::bodies::PaymentRequest;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
 use crate::step::{derived, step};
@@ -22,21 +24,42 @@ const ORDER_WAIT: Duration = Duration::from_secs(2);
 /// The longest token of the provider, in bytes.
 const TOKEN_BYTES_MAX: usize = 255;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+#[schema(as = Payment)]
+pub(super) struct Answer {
+    #[schema(value_type = Uuid)]
     id: PaymentId,
+    /// `initiated` or `action_required` while it is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// With this the buyer's browser goes on, by Stripe's own script.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
 }
 
-/// Puts the intent into the log and waits for the payment process, the only one that talks to the
-/// provider, to record what came of it.
+/// Pay for an order
+///
+/// 201 when the money is taken; 202 when the bank wants more or has not decided: the same request
+/// under the same `Idempotency-Key` then tells how it stands.
+//
+// Puts the intent into the log and waits for the payment process, the only one that talks to the
+// provider, to record what came of it.
+#[utoipa::path(
+    post, path = "/api/payments", tag = "payments",
+    request_body = PaymentRequest,
+    responses(
+        (status = 201, description = "Paid", body = Answer, headers(("ETag" = String))),
+        (status = 202, description = "Under way", body = Answer, headers(("ETag" = String))),
+        (status = 402),
+        (status = 404),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn pay(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
+    _: NoVersion,
     Command { mut fields, cause }: Command,
 ) -> Result<Response, ApiError> {
     let source = fields.text("token", parse_token);
@@ -52,7 +75,8 @@ pub(super) async fn pay(
     let payment = state.log.wait_until::<Payment>(&id, state.payment_wait, decided).await;
     let payment = payment.map_err(|error| not_logged(&error))?;
     let position = payment.position.max(position);
-    answer(&state, &wish, payment.state.outcome(), position).await
+    let outcome = payment.state.outcome();
+    answer(&state, &wish, outcome, position, payment.revision).await
 }
 
 struct Wish {
@@ -105,19 +129,20 @@ async fn answer(
     wish: &Wish,
     outcome: Option<&Outcome>,
     position: Option<Position>,
+    revision: Option<Revision>,
 ) -> Result<Response, ApiError> {
     let plain = Answer { id: wish.id, status: None, client_secret: None };
     match outcome {
         Some(Outcome::Captured { .. }) => {
             let position = order_follows(state, wish).await?.max(position);
-            let written = state.web.written(position, None);
+            let written = state.web.written(position, revision);
             Ok((StatusCode::CREATED, written, Json(plain)).into_response())
         }
         Some(outcome @ Outcome::ActionRequired { client_secret, .. }) => {
             let secret = state.vault.open(wish.buyer, "client_secret", client_secret).await;
             let client_secret = Some(secret.map_err(|error| not_sealed(&error))?);
             let answer = Answer { status: Some(outcome.as_str()), client_secret, ..plain };
-            let written = state.web.written(position, None);
+            let written = state.web.written(position, revision);
             Ok((StatusCode::ACCEPTED, written, Json(answer)).into_response())
         }
         Some(Outcome::Failed { code, .. }) => {
@@ -131,7 +156,7 @@ async fn answer(
         }
         Some(Outcome::Undecided) | None => {
             let status = Some(Outcome::Undecided.as_str());
-            let written = state.web.written(position, None);
+            let written = state.web.written(position, revision);
             Ok((StatusCode::ACCEPTED, written, Json(Answer { status, ..plain })).into_response())
         }
     }

@@ -13,8 +13,9 @@ use domain::ticket::{TicketCommand, TicketListed, TicketRejection};
 use domain::{Aggregate, Cause, Revision, Ticket};
 use eventlog::{ExecuteError, Executed};
 use web::wire::{self, Price};
-use web::{ApiError, Command, Fields, IfMatch, PathId, RequestCause, SignedIn};
+use web::{ApiError, Command, Fields, IfMatch, NoVersion, PathId, RequestCause, SignedIn};
 
+use crate::bodies::{Edit, Listing};
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
 use crate::step::{begin, derived, step};
@@ -24,9 +25,20 @@ use crate::step::{begin, derived, step};
 const MAX_PER_ORDER_DEFAULT: u32 = 10;
 const WITHDRAWN_BECAUSE: &str = "withdrawn by the seller";
 
+/// Put a ticket on sale
+#[utoipa::path(
+    post, path = "/api/tickets", tag = "tickets",
+    request_body = Listing,
+    responses(
+        (status = 201, description = "On sale", body = wire::Ticket,
+            headers(("Location" = String), ("ETag" = String))),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn list(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
+    _: NoVersion,
     Command { mut fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let listed = read_listing(&mut fields, session.account);
@@ -49,13 +61,27 @@ pub(super) async fn list(
     Ok((StatusCode::CREATED, location, written, Json(answer)))
 }
 
-/// Title and price are one command, the number of units another. Should somebody buy in between,
-/// the second may be refused when the first has taken effect; what would be refused as things
-/// stand is tried first, so that it leaves nothing half done. Only the first is bound to
-/// `If-Match`. A request that broke off in between is finished by making it again with its key.
+/// Change a ticket
 ///
-/// The request is read with the ticket in mind as this process last knew it. The first command is
-/// bound to that state: has somebody changed the ticket since, the request is read again.
+/// The seller, as long as a ticket of a single unit is not reserved.
+//
+// Title and price are one command, the number of units another. Should somebody buy in between,
+// the second may be refused when the first has taken effect; what would be refused as things
+// stand is tried first, so that it leaves nothing half done. Only the first is bound to
+// `If-Match`. A request that broke off in between is finished by making it again with its key.
+//
+// The request is read with the ticket in mind as this process last knew it. The first command is
+// bound to that state: has somebody changed the ticket since, the request is read again.
+#[utoipa::path(
+    put, path = "/api/tickets/{id}", tag = "tickets",
+    params(("id" = Uuid, Path, description = "The ticket")),
+    request_body = Edit,
+    responses(
+        (status = 200, description = "As it is now", body = wire::Ticket,
+            headers(("ETag" = String))),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn edit(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
@@ -87,7 +113,15 @@ pub(super) async fn edit(
     Ok((state.web.written(executed.position, executed.revision), Json(answer)))
 }
 
+/// Withdraw a ticket
+///
 /// Nobody can order it any more; what is reserved can still be paid.
+#[utoipa::path(
+    delete, path = "/api/tickets/{id}", tag = "tickets",
+    params(("id" = Uuid, Path, description = "The ticket")),
+    responses((status = 204, description = "No longer on sale", headers(("ETag" = String)))),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn withdraw(
     Extract(state): Extract<State>,
     SignedIn(session): SignedIn,
@@ -202,7 +236,14 @@ fn parse_price(text: &str, currency: Currency) -> Result<Money, String> {
 
 /// Shared with orders.
 pub(super) fn parse_quantity(text: &str) -> Result<Quantity, InvalidQuantity> {
-    text.parse().map_err(|_| InvalidQuantity).and_then(Quantity::new)
+    whole(text).parse().map_err(|_| InvalidQuantity).and_then(Quantity::new)
+}
+
+/// In JSON `2` and `2.0` are the same number. Shared with orders.
+pub(super) fn whole(text: &str) -> &str {
+    let parts = text.split_once('.');
+    let zeros = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit == b'0');
+    parts.filter(|(_, decimals)| zeros(decimals)).map_or(text, |(whole, _)| whole)
 }
 
 fn default_max_per_order() -> Option<Quantity> {

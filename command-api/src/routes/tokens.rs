@@ -6,13 +6,16 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use domain::account::{Access, AccountCommand, AccountEvent};
 use domain::id::{RefreshId, SessionId};
-use domain::{Account, Position, Timestamp};
+use domain::{Account, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 use web::{
-    ACCESS_TOKEN_LASTS, ApiError, ClientAddress, Command, RefreshToken, SameOrigin, Session,
+    ACCESS_TOKEN_LASTS, ApiError, ClientAddress, Command, NoVersion, RefreshToken, SameOrigin,
+    Session, Written,
 };
 
 use super::accounts::{Known, SESSION_LASTS, authenticate, not_opened};
+use crate::bodies::{Credentials, Refresh};
 use crate::refusal::not_executed;
 use crate::state::State;
 use crate::step::{derived, step};
@@ -20,20 +23,30 @@ use crate::step::{derived, step};
 /// Long enough to spare us requests, short enough that a new key is known before it is needed.
 const KEYS_CACHED: &str = "public, max-age=300";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Tokens {
+pub(super) struct Tokens {
     access_token: String,
+    #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds until the access token is over.
+    #[schema(example = 600)]
     expires_in: i64,
     refresh_token: String,
 }
 
+/// Get tokens for a program
+///
 /// Whoever knows the password gets a session for a program.
+#[utoipa::path(
+    post, path = "/api/users/token", tag = "accounts",
+    request_body = Credentials,
+    responses((status = 200, description = "Two tokens", body = Tokens, headers(("ETag" = String))))
+)]
 pub(super) async fn issue(
     Extract(state): Extract<State>,
     _: SameOrigin,
+    _: NoVersion,
     client: ClientAddress,
     Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -49,14 +62,26 @@ pub(super) async fn issue(
     let expires_at = end_of(&opened.state, session, refresh)
         .ok_or_else(|| ApiError::conflict("These tokens have been used up, please ask anew"))?;
     let session = Session { account, session, expires_at };
-    answer(&state, &session, refresh, now, opened.position)
+    let written = state.web.written(opened.position, opened.revision);
+    answer(&state, &session, refresh, now, written)
 }
 
-/// Trades a refresh token for the next. One that was traded before has been copied, so whoever
-/// holds any of its session has lost it.
+/// Trade a refresh token for the next two tokens
+///
+/// One that was traded before has been copied, so whoever holds any of its session has lost it.
+#[utoipa::path(
+    post, path = "/api/users/token/refresh", tag = "accounts",
+    request_body = Refresh,
+    responses(
+        (status = 200, description = "The next two tokens", body = Tokens,
+            headers(("ETag" = String))),
+        (status = 401),
+    )
+)]
 pub(super) async fn refresh(
     Extract(state): Extract<State>,
     _: SameOrigin,
+    _: NoVersion,
     Command { mut fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let token = fields.text("refreshToken", |text| match text {
@@ -77,10 +102,15 @@ pub(super) async fn refresh(
     }
     let expires_at = end_of(&traded.state, session, next).ok_or_else(ApiError::unauthorized)?;
     let session = Session { account, session, expires_at };
-    answer(&state, &session, next, now, traded.position)
+    let written = state.web.written(traded.position, traded.revision);
+    answer(&state, &session, next, now, written)
 }
 
-/// The keys by which everybody can tell that a token is ours.
+/// The keys by which everybody can tell that a token is ours
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "accounts",
+    responses((status = 200, description = "A JWK set (RFC 7517)", body = Value))
+)]
 pub(super) async fn public_keys(Extract(state): Extract<State>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, KEYS_CACHED)], Json(state.web.public_keys().clone()))
 }
@@ -100,7 +130,7 @@ fn answer(
     session: &Session,
     refresh: RefreshId,
     now: Timestamp,
-    position: Option<Position>,
+    written: Written,
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     let lasts = ACCESS_TOKEN_LASTS.min(session.expires_at - now);
     let tokens = Tokens {
@@ -109,5 +139,5 @@ fn answer(
         expires_in: lasts.num_seconds(),
         refresh_token: state.web.refresh_token(session, refresh, now)?,
     };
-    Ok((state.web.written(position, None), Json(tokens)))
+    Ok((written, Json(tokens)))
 }

@@ -18,7 +18,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use web::{Session, TokenKeys, Web};
+use web::{Bounds, Server, Session, TokenKeys, Web};
 
 pub(crate) const TOKEN_KEY: [u8; 32] = [3; 32];
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -63,8 +63,9 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (router, end) = (command_api::router(state), shutdown.clone());
-        tokio::spawn(async move { web::serve("test", listener, router, Vec::new(), end).await });
+        let (api, bounds) = (command_api::api().with_state(state), Bounds::default());
+        let server = Server { name: "test", api, web: web.clone(), checks: Vec::new(), bounds };
+        tokio::spawn(server.serve(listener, shutdown.clone()));
         Self { test_log, log, vault, web, address, shutdown, pool, _database: database }
     }
 
@@ -111,6 +112,7 @@ pub(crate) fn settings(token_keys: Vec<[u8; 32]>) -> web::Settings {
         secure_cookies: false,
         limits: true,
         proxies: 0,
+        origins: Vec::new(),
     }
 }
 

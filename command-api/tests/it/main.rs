@@ -11,6 +11,7 @@ mod limits;
 mod orders;
 mod outage;
 mod payments;
+mod refunds;
 mod sessions;
 mod tickets;
 mod tokens;

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::{App, bad_fields, concert, header, ok, refused};
-use crate::bank::count;
+use crate::bank::{count, everything};
 
 #[tokio::test]
 async fn a_listed_ticket_is_answered_whole() {
@@ -269,4 +269,20 @@ async fn an_edit_with_the_same_key_takes_effect_once() {
     assert_eq!(count(&app.log, "TicketQuantityChanged").await, 1);
     let other = put(json!({"title": "Play", "price": 30, "quantity": 2})).await;
     ok(other, StatusCode::UNPROCESSABLE_ENTITY).await;
+}
+
+#[tokio::test]
+async fn the_name_and_the_trace_of_a_request_go_with_its_events() {
+    let app = App::start().await;
+    let seller = app.person().await;
+    let (name, trace) =
+        (Uuid::now_v7().to_string(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let request = seller.request(Method::POST, "/api/tickets").header("traceparent", trace);
+    let request = request.header("x-request-id", &name).json(&concert());
+    let response = request.send().await.unwrap();
+    assert_eq!(header(response.headers(), "x-request-id"), name);
+    ok(response, StatusCode::CREATED).await;
+    let log = everything(&app.log).await;
+    let listed = log.lines().find(|line| line.contains("TicketListed")).unwrap();
+    assert!(listed.contains(trace) && listed.contains(&name), "{listed}");
 }

@@ -10,9 +10,19 @@ use web::{ApiError, PathId, ReadPosition, SignedIn, wire};
 use super::headers::{NextPage, etag};
 use crate::State;
 use crate::freshness::ReadModel;
-use crate::page::Page;
+use crate::page::{Page, PageQuery};
 
-/// The orders of whoever is signed in, newest first.
+/// One's own orders, newest first
+#[utoipa::path(
+    get, path = "/api/orders", tag = "orders",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page of them", body = Vec<wire::Order>,
+            headers(("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 400),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn list(
     Shared(state): Shared<State>,
     SignedIn(session): SignedIn,
@@ -27,6 +37,16 @@ pub(super) async fn list(
     Ok((seen, next, Json(orders)))
 }
 
+/// One of one's own orders
+#[utoipa::path(
+    get, path = "/api/orders/{id}", tag = "orders",
+    params(("id" = Uuid, Path, description = "The order")),
+    responses(
+        (status = 200, description = "The order", body = wire::Order,
+            headers(("ETag" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+    ),
+    security(("session" = []), ("token" = []))
+)]
 pub(super) async fn one(
     Shared(state): Shared<State>,
     SignedIn(session): SignedIn,

@@ -9,9 +9,18 @@ use web::{ApiError, PathId, ReadPosition, wire};
 use super::headers::{NextPage, etag};
 use crate::State;
 use crate::freshness::ReadModel;
-use crate::page::Page;
+use crate::page::{Page, PageQuery};
 
-/// What can be bought, newest first.
+/// What can be bought, newest first
+#[utoipa::path(
+    get, path = "/api/tickets", tag = "tickets",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page of it", body = Vec<wire::Ticket>,
+            headers(("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 400),
+    )
+)]
 pub(super) async fn list(
     Shared(state): Shared<State>,
     ReadPosition(wanted): ReadPosition,
@@ -25,7 +34,15 @@ pub(super) async fn list(
     Ok((seen, next, Json(tickets)))
 }
 
-/// One ticket, also when it is sold out or withdrawn.
+/// One ticket, also when it is sold out or withdrawn
+#[utoipa::path(
+    get, path = "/api/tickets/{id}", tag = "tickets",
+    params(("id" = Uuid, Path, description = "The ticket")),
+    responses(
+        (status = 200, description = "The ticket", body = wire::Ticket,
+            headers(("ETag" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+    )
+)]
 pub(super) async fn one(
     Shared(state): Shared<State>,
     ReadPosition(wanted): ReadPosition,

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use domain::Position;
 use domain::ticket::TicketCommand;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ async fn a_session_reads_its_own_writes() {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers().get("ticketing-stale"), None);
         let seen = response.headers()["ticketing-position"].to_str().unwrap();
-        assert!(seen.parse::<domain::Position>().unwrap() >= position);
+        assert!(seen.parse::<Position>().unwrap() >= position);
         let shown: serde_json::Value = response.json().await.unwrap();
         assert_eq!(shown["version"], minor - 1_000);
         let title = domain::text::Title::parse("Concert").unwrap();
@@ -57,4 +58,20 @@ async fn a_read_waits_two_seconds_at_most_and_then_says_that_it_is_stale() {
     assert_eq!(response.headers().get("ticketing-stale"), None);
     let shown: serde_json::Value = response.json().await.unwrap();
     assert_eq!(shown[0]["title"], json!("After"));
+}
+
+#[tokio::test]
+async fn a_position_of_another_log_is_not_waited_for() {
+    let shop = Shop::open().await;
+    let seller = somebody();
+    let listed = shop.list(seller, "Concert", 1).await;
+    // As a browser still has it when the log was deleted to start anew.
+    let old = Position { commit: u64::MAX / 4, prepare: u64::MAX / 4 };
+    let began = Instant::now();
+    let path = format!("/api/tickets/{}", listed.ticket);
+    let response = shop.site.visitor(seller).get_after(&path, old).await;
+    assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+    // All that there is in this one is there.
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers().get("ticketing-stale"), None);
 }

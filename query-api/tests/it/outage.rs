@@ -15,7 +15,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(20);
 async fn with_postgres_away_reads_are_503_at_once_and_they_come_back_with_it() {
     let mut postgres = TestPostgres::start().await;
     let pool = PgPoolOptions::new().connect(postgres.url()).await.unwrap();
-    let site = Site::serve(&pool).await;
+    let site = Site::serve(&pool, None).await;
     let visitor = site.visitor(somebody());
 
     // Nothing has been installed yet: not an error of ours, only too early.

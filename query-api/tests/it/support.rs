@@ -16,7 +16,8 @@ use domain::{Aggregate, Order, Position, Ticket};
 use embedded_log::testing::TestLog;
 use eventlog::{EventLog, Executed, FollowError, Settings};
 use local_services::testing::TestDatabase;
-use reqwest::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use query_api::LogEnd;
+use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -24,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use web::{Accounts, Session, TokenKeys, Unavailable, Web};
+use web::{Accounts, Bounds, Server, Session, TokenKeys, Unavailable, Web};
 
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(10);
@@ -43,35 +44,56 @@ impl Accounts for EverybodyIsIn {
     }
 }
 
+/// None: the log is away.
+struct EndOf(Option<EventLog>);
+
+#[async_trait]
+impl LogEnd for EndOf {
+    async fn log_end(&self) -> Option<Position> {
+        self.0.as_ref()?.head().await.ok().flatten()
+    }
+}
+
 /// The read side of an address of Postgres, served.
 pub(crate) struct Site {
-    web: Web,
+    pub(crate) web: Web,
     pub(crate) url: String,
     shutdown: CancellationToken,
 }
 
 impl Site {
-    pub(crate) async fn serve(pool: &PgPool) -> Self {
+    pub(crate) async fn serve(pool: &PgPool, log: Option<EventLog>) -> Self {
         let settings = web::Settings {
             session_key: [7; 32],
             token_keys: TokenKeys::new(&[[8; 32]]).unwrap(),
             secure_cookies: false,
             limits: false,
             proxies: 0,
+            origins: Vec::new(),
         };
         let web = Web::new(settings, Arc::new(EverybodyIsIn));
         let shutdown = CancellationToken::new();
-        let state = query_api::State::new(pool, web.clone(), shutdown.clone());
+        let state =
+            query_api::State::new(pool, web.clone(), Arc::new(EndOf(log)), shutdown.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let checks = vec![state.ready_check()];
-        let router = query_api::router(state);
-        tokio::spawn(web::serve("query-api", listener, router, checks, shutdown.clone()));
+        let api = query_api::api().with_state(state);
+        let (name, bounds) = ("query-api", Bounds::default());
+        let server = Server { name, api, web: web.clone(), checks, bounds };
+        tokio::spawn(server.serve(listener, shutdown.clone()));
         Self { web, url, shutdown }
     }
 
     pub(crate) fn nobody(&self) -> Visitor {
         Visitor::new(&self.url, HeaderMap::new())
+    }
+
+    /// Somebody who sends one header with everything.
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Visitor {
+        let value = HeaderValue::from_str(value).unwrap();
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value)]);
+        Visitor::new(&self.url, headers)
     }
 
     pub(crate) fn visitor(&self, account: AccountId) -> Visitor {
@@ -182,7 +204,7 @@ impl Shop {
         let database = TestDatabase::create().await;
         let pool = PgPool::connect(database.url()).await.unwrap();
         projectors::install(&pool).await.unwrap();
-        let site = Site::serve(&pool).await;
+        let site = Site::serve(&pool, Some(log.clone())).await;
         let mut shop =
             Self { site, log, pool, projectors: None, _database: database, _log: test_log };
         shop.start_projectors();

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use eventlog::{EventLog, Vault};
+use web::{Bounds, Server};
 
-use crate::config::{self, DatabaseAt, Limits, LogAt, Metrics, Reservation, SecretsAt};
+use crate::config::{self, DatabaseAt, LogAt, Metrics, Reservation, SecretsAt, Visitors};
 use crate::shutdown;
 
 #[derive(Args, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "TICKETING_SECURE_COOKIES")]
     secure_cookies: bool,
     #[command(flatten)]
-    limits: Limits,
+    visitors: Visitors,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -44,8 +44,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.open()?;
     let secrets = settings.secrets.read()?;
     let vault = Vault::new(settings.database.open()?, &secrets.vault);
-    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies, settings.limits)?;
-    let router = router(log.clone(), vault.clone(), web, settings.reservation.window());
+    let web =
+        config::open_web(&log, &vault, &secrets, settings.secure_cookies, &settings.visitors)?;
+    let window = settings.reservation.window();
+    let state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    let api = command_api::api().with_state(state);
     println!("command-api: http://{}", listener.local_addr()?);
     // Only sign-up and sign-in need the vault, so the rest does not wait for Postgres.
     let vault_made = async {
@@ -53,21 +56,13 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         std::future::pending::<()>().await;
     };
     let checks = vec![Arc::new(LogReady(log)) as Arc<dyn web::ReadyCheck>];
+    let (name, bounds) = ("command-api", Bounds::default());
+    let server = Server { name, api, web, checks, bounds };
     tokio::select! {
-        served = web::serve("command-api", listener, router, checks, shutdown.clone()) => served?,
+        served = server.serve(listener, shutdown.clone()) => served?,
         () = vault_made => {}
     }
     Ok(())
-}
-
-/// The write side's routes.
-pub(crate) fn router(
-    log: EventLog,
-    vault: Vault,
-    web: web::Web,
-    reservation: Duration,
-) -> axum::Router {
-    command_api::router(command_api::State::new(log, vault, web, reservation))
 }
 
 /// Ready while the log answers: without it no command can be taken.

@@ -1,11 +1,14 @@
 //! `ticketing query-api`
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
-use eventlog::Vault;
+use domain::Position;
+use eventlog::{EventLog, Vault};
+use web::{Bounds, Server};
 
-use crate::config::{self, DatabaseAt, Limits, LogAt, Metrics, SecretsAt};
+use crate::config::{self, DatabaseAt, LogAt, Metrics, SecretsAt, Visitors};
 use crate::shutdown;
 
 #[derive(Args, Debug)]
@@ -28,7 +31,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "TICKETING_SECURE_COOKIES")]
     secure_cookies: bool,
     #[command(flatten)]
-    limits: Limits,
+    visitors: Visitors,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -43,10 +46,23 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     // Only to ask whether a session is still open and what a person's address is: the query side
     // itself has no log to append to.
     let vault = Vault::new(pool.clone(), &secrets.vault);
-    let web = config::open_web(&log, &vault, &secrets, settings.secure_cookies, settings.limits)?;
-    let state = query_api::State::new(&pool, web, shutdown.clone());
+    let web =
+        config::open_web(&log, &vault, &secrets, settings.secure_cookies, &settings.visitors)?;
+    let state = query_api::State::new(&pool, web.clone(), Arc::new(EndOf(log)), shutdown.clone());
     let checks = vec![state.ready_check()];
     println!("query-api: http://{}", listener.local_addr()?);
-    web::serve("query-api", listener, query_api::router(state), checks, shutdown).await?;
+    let api = query_api::api().with_state(state);
+    let server = Server { name: "query-api", api, web, checks, bounds: Bounds::default() };
+    server.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// All that the query side learns from the log.
+pub(crate) struct EndOf(pub(crate) EventLog);
+
+#[async_trait::async_trait]
+impl query_api::LogEnd for EndOf {
+    async fn log_end(&self) -> Option<Position> {
+        self.0.head().await.ok().flatten()
+    }
 }

@@ -3,16 +3,18 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::print_stdout,
     reason = "a test has nothing better to do with an error"
 )]
 
-mod account;
 mod log_access;
 mod log_files;
 mod log_look;
 mod log_move;
+mod openapi;
 mod program;
 mod roles_alone;
+mod schemathesis;
 mod shopper;
 mod trouble;
 mod up;

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What the machine that runs the tests may have set for itself.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 11] = [
     "DATABASE_URL",
     "KURRENTDB_URL",
     "NATS_URL",
@@ -23,8 +23,10 @@ const SETTINGS: [&str; 9] = [
     "STRIPE_API_BASE",
     "STRIPE_SECRET_KEY",
     "TICKETING_DATA",
+    "TICKETING_LIMITS",
     "TICKETING_LISTEN",
     "TICKETING_METRICS",
+    "TICKETING_ORIGINS",
 ];
 
 /// A running `ticketing …`; it is killed when this is dropped.
