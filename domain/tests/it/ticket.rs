@@ -1,7 +1,5 @@
 //! Units, prices and versions of a ticket.
 
-mod over;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, OrderId, RefundId};
