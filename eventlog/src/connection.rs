@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::Position;
-use eventstore::{Client, ClientSettings};
+use eventstore::{Client, ClientSettings, ReadAllOptions, StreamPosition};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +29,21 @@ use crate::LogError;
 use crate::backoff::Backoff;
 use crate::connection::append::Writer;
 
-/// The longest wait for any one answer of the log.
+/// The longest wait for any one answer of a log that is there; its disk may be slow.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// The longest wait for a new client's first answer.
+const GREETING_MAX: Duration = Duration::from_millis(800);
+/// Who has waited so long asks whether anybody is there.
+const SILENCE_MAX: Duration = Duration::from_millis(300);
+/// And this is how long the answer to that may take: so whoever waits for a log that is gone is
+/// told within a second. (The client crate's own keep-alive takes ten.)
+const SIGN_OF_LIFE_MAX: Duration = Duration::from_millis(400);
 /// The longest wait for the answer to whether it is there.
 const READY_MAX: Duration = Duration::from_secs(1);
 /// For so long a call that failed for want of the log is tried again.
-pub(crate) const RETRY_WITHIN: Duration = Duration::from_millis(900);
+pub(crate) const RETRY_WITHIN: Duration = Duration::from_millis(700);
+/// A call that is tried again has to come to its end by then.
+pub(crate) const GIVE_UP_AFTER: Duration = Duration::from_millis(900);
 /// At most one client is made in this time, however many calls fail.
 const REBUILD_EVERY: Duration = Duration::from_millis(100);
 /// What the client crate sleeps before its first connection to a single node; its default is 500.
@@ -64,6 +74,12 @@ struct Current {
 /// One client and its open writer; thrown away as a whole.
 pub(crate) struct Link {
     client: Client,
+    /// Set by the first answer.
+    greeted: OnceCell<()>,
+    /// When somebody last asked whether the log is there, and it was.
+    alive: tokio::sync::Mutex<Instant>,
+    /// It was not: nobody need wait any longer.
+    lost: CancellationToken,
     writer: tokio::sync::Mutex<Writer>,
     /// Ends the subscriptions of a client that was given up, which might wait for ever otherwise.
     discarded: CancellationToken,
@@ -95,7 +111,18 @@ impl Connection {
         ready.map_err(|_| LogError::Unavailable(NO_ANSWER.to_owned()))?.map(|_| ())
     }
 
-    fn link(&self) -> Result<Arc<Link>, Failure> {
+    /// A client that has been answered once.
+    async fn link(&self) -> Result<Arc<Link>, Failure> {
+        let link = self.newest_link()?;
+        let greeting = link.greeted.get_or_try_init(|| link.greet(GREETING_MAX)).await;
+        if let Err(failure) = greeting {
+            self.discard(&link);
+            return Err(failure);
+        }
+        Ok(link)
+    }
+
+    fn newest_link(&self) -> Result<Arc<Link>, Failure> {
         let mut current = self.current();
         if let Some(link) = &current.link {
             return Ok(Arc::clone(link));
@@ -109,6 +136,9 @@ impl Connection {
             .map_err(|error| Failure::Refused(format!("cannot make a client: {error}")))?;
         let link = Arc::new(Link {
             client,
+            greeted: OnceCell::new(),
+            alive: tokio::sync::Mutex::new(Instant::now()),
+            lost: CancellationToken::new(),
             writer: tokio::sync::Mutex::default(),
             discarded: CancellationToken::new(),
         });
@@ -135,6 +165,48 @@ impl Connection {
             self.discard(link);
         }
         failure.into()
+    }
+}
+
+impl Link {
+    /// Waits for an answer as long as somebody is there to give it. The disk of a log may be slow,
+    /// and then it still answers reads.
+    async fn answered<T>(
+        &self,
+        call: impl Future<Output = eventstore::Result<T>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            answer = within(ANSWER_MAX, call) => answer,
+            () = self.silence() => Err(Failure::NoAnswer),
+            () = self.lost.cancelled() => Err(Failure::NoAnswer),
+        }
+    }
+
+    /// Ends when the log gives no sign of life; of all who wait, one asks for it.
+    async fn silence(&self) {
+        loop {
+            tokio::time::sleep(SILENCE_MAX).await;
+            let mut alive = self.alive.lock().await;
+            if alive.elapsed() < SILENCE_MAX {
+                continue;
+            }
+            if self.greet(SIGN_OF_LIFE_MAX).await.is_err() {
+                self.lost.cancel();
+                return;
+            }
+            *alive = Instant::now();
+        }
+    }
+
+    /// Whatever the answer is, somebody is there to give it.
+    async fn greet(&self, limit: Duration) -> Result<(), Failure> {
+        let last = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
+        let last = async { self.client.read_all(&last).await?.next().await };
+        match within(limit, last).await {
+            Err(failure) if failure.is_unclear() => Err(failure),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 
@@ -206,8 +278,11 @@ impl Failure {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = eventstore::Result<T>>) -> Result<T, Failure> {
-    match tokio::time::timeout(ANSWER_MAX, call).await {
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = eventstore::Result<T>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, call).await {
         Ok(answer) => answer.map_err(Failure::from),
         Err(_) => Err(Failure::NoAnswer),
     }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use domain::{Aggregate, Cause, Revision};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::{ExecuteError, Executed, Loaded, LogError};
@@ -47,6 +48,7 @@ struct Shared {
 /// Something asked of an aggregate, and where the answer goes.
 struct Job<A: Aggregate> {
     ask: Ask<A>,
+    asked: Instant,
     answer: oneshot::Sender<Answer<A>>,
     /// Held until it is answered, even if nobody waits for the answer any more.
     _room: OwnedSemaphorePermit,
@@ -121,7 +123,7 @@ impl Owners {
         let room = Arc::clone(&self.room).try_acquire_owned();
         let room = room.map_err(|_| LogError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        match slot.push(Job { ask, answer, _room: room }) {
+        match slot.push(Job { ask, asked: Instant::now(), answer, _room: room }) {
             Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
             Pushed::NeedsOwner => {

@@ -7,6 +7,7 @@
 //! - [`follow`]: a follower takes every event of the log once, in order, with its own checkpoint.
 //! - [`checkpoint`]: the guarded checkpoint of followers, in Postgres.
 //! - [`vault`]: personal data sealed under a key per person.
+//! - [`erasure`]: forgetting a person, in steps that may be taken again.
 //! - `codec`: events to and from what is stored, with the lifts of old versions.
 //! - [`raw`]: events as they are stored, to look into a log and to move one.
 //! - `connection`: the client of the log, rebuilt when it dies; every call has a deadline.
@@ -18,6 +19,7 @@ mod backoff;
 pub mod checkpoint;
 mod codec;
 mod connection;
+pub mod erasure;
 mod error;
 mod execute;
 pub mod follow;

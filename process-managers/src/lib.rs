@@ -2,7 +2,8 @@
 //!
 //! The map:
 //! - [`process_manager`]: what a process manager is: `react` to events, `perform` tasks.
-//! - [`order_placement`], [`order_expiry`], [`payment`] (with `settlement`): one each.
+//! - [`order_placement`], [`order_expiry`], [`payment`] (with `settlement`), [`erasure`]: one
+//!   each.
 //! - `due_list`: the durable to-do list; `feed` folds it from the log, `worker` works it off.
 //! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one.
 //! - [`tuning`]: every limit and waiting time.
@@ -14,6 +15,7 @@
 //! A new process manager is one file with an `impl` and one line in [`run`].
 
 mod due_list;
+pub mod erasure;
 mod feed;
 pub mod gateway;
 pub mod order_expiry;
@@ -33,6 +35,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::due_list::DueList;
+use crate::erasure::Erasure;
 use crate::feed::Feed;
 use crate::gateway::Gateway;
 use crate::order_expiry::OrderExpiry;
@@ -75,13 +78,15 @@ pub async fn run(deps: Dependencies, shutdown: CancellationToken) -> Result<(), 
     let placement = OrderPlacement::new(deps.log.clone(), &deps.tuning);
     let expiry = OrderExpiry::new(deps.log.clone());
     let payment = PaymentProcess::new(&deps);
+    let erasure = Erasure::new(&deps);
     let stop = shutdown.child_token();
-    let (placement, expiry, payment) = tokio::join!(
+    let (placement, expiry, payment, erasure) = tokio::join!(
         drive(placement, &deps, &stop),
         drive(expiry, &deps, &stop),
         drive(payment, &deps, &stop),
+        drive(erasure, &deps, &stop),
     );
-    placement.and(expiry).and(payment)
+    placement.and(expiry).and(payment).and(erasure)
 }
 
 /// Feeds the to-do list of one process manager and works it off.

@@ -10,6 +10,8 @@ pub struct Tuning {
     /// How long the request that started a payment has to put its intent into the log; longer than
     /// a request may last.
     pub initiation_grace: Duration,
+    /// How long the request that asked to erase a person has to do it itself.
+    pub erasure_grace: Duration,
     /// How long units stay reserved that are taken again for money that came late. They are sold in
     /// the next step, so this only fills the field.
     pub reinstated_hold: Duration,
@@ -38,6 +40,7 @@ impl Default for Tuning {
         Self {
             placement_grace: Duration::from_secs(2),
             initiation_grace: Duration::from_secs(60),
+            erasure_grace: Duration::from_secs(5),
             reinstated_hold: Duration::from_secs(15 * 60),
             look_again_max: Duration::from_secs(60),
             concurrency: 16,

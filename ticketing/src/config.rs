@@ -1,7 +1,7 @@
 //! Settings that several roles share. Only this crate reads the environment.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +70,10 @@ pub(crate) struct SecretsAt {
 }
 
 impl SecretsAt {
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     pub(crate) fn read(&self) -> anyhow::Result<Secrets> {
         match (&self.session_key, &self.vault_key, &self.token_keys) {
             (Some(session), Some(vault), Some(tokens)) => Secrets::parse(session, vault, tokens),

@@ -55,6 +55,9 @@ enum Role {
     /// The embedded event log, for those without a KurrentDB cluster.
     #[command(subcommand)]
     Log(roles::log::Command),
+    /// Do something for a person, as an operator.
+    #[command(subcommand)]
+    Account(roles::account::Command),
     /// A local double of Stripe, for trying things out without an account there.
     StripeSandbox(roles::stripe_sandbox::Settings),
     /// Let buyers compete for tickets of a running `ticketing up`, then check the books.
@@ -87,6 +90,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::ProcessManagers(settings) => roles::process_managers::run(settings).await?,
         Role::Relay(settings) => roles::relay::run(settings).await?,
         Role::Log(command) => roles::log::run(command).await?,
+        Role::Account(command) => roles::account::run(command).await?,
         Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,
         Role::Demo(settings) => return demo::run(settings).await,
     }

@@ -1,6 +1,7 @@
 //! The roles, each runnable alone. Every one is told where the log and its other parts are; none
 //! knows or needs the others' processes.
 
+pub(crate) mod account;
 pub(crate) mod command_api;
 pub(crate) mod log;
 pub(crate) mod process_managers;

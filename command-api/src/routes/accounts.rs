@@ -11,7 +11,7 @@ use domain::email_claim::{EmailClaimCommand, EmailClaimRejection};
 use domain::id::{AccountId, EmailClaimId, SessionId};
 use domain::password::{InvalidPassword, Password};
 use domain::{Account, Cause, EmailClaim, Timestamp};
-use eventlog::{ExecuteError, VaultError};
+use eventlog::{ExecuteError, VaultError, erasure};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::{
@@ -19,7 +19,7 @@ use web::{
     SameOrigin, Session, Written,
 };
 
-use super::erasure;
+use super::erasure::not_erased;
 use crate::bodies::Credentials;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
@@ -250,7 +250,9 @@ async fn claim_address(
         match known.state {
             // The erasure of its owner stopped before it gave the address back.
             Account::Erasing { .. } if !last_attempt => {
-                erasure::finish(state, owner, claim, cause).await?;
+                let State { log, vault, .. } = state;
+                let finished = erasure::finish(log, vault, owner, claim, cause).await;
+                finished.map_err(not_erased)?;
             }
             Account::Unregistered
             | Account::Registered { .. }

@@ -1,20 +1,17 @@
-//! Forgetting a person. The person's key is destroyed, and with it everything that was sealed
-//! under it, in the log and in every backup of the log.
+//! Forgetting a person who asks for it.
 
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use domain::account::{AccountCommand, AccountRejection};
+use domain::Account;
+use domain::account::AccountRejection;
 use domain::email::Email;
-use domain::email_claim::{EmailClaimCommand, EmailClaimRejection};
 use domain::id::{AccountId, EmailClaimId};
-use domain::{Account, Cause, EmailClaim, Position};
-use eventlog::ExecuteError;
+use eventlog::erasure::{self, ErasureError};
 use web::{ApiError, IfMatch, Presented, RequestCause};
 
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
 use crate::state::State;
-use crate::step::step;
 
 /// Be forgotten
 ///
@@ -37,47 +34,29 @@ pub(super) async fn erase(
     let account = session.account;
     let cause = cause.by(Some(account));
     let known = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
-    let position = match &known.state {
-        Account::Unregistered => return Err(ApiError::unauthorized()),
-        Account::Registered { .. } => {
-            if !known.state.has_session(session.session, cause.now) {
-                return Err(ApiError::unauthorized());
-            }
-            let claim = claim_of(&state, account).await?;
-            let request = AccountCommand::RequestErasure { claim: claim.clone() };
-            let requesting = step(&cause, "request-erasure");
-            let requested =
-                state.log.execute_if::<Account>(&account, request, &requesting, expected).await;
-            requested.map_err(not_executed)?;
-            finish(&state, account, &claim, &cause).await?
-        }
-        Account::Erasing { claim } => finish(&state, account, claim, &cause).await?,
-        Account::Erased => known.position,
-    };
+    let signed_in = known.state.has_session(session.session, cause.now);
+    if matches!(known.state, Account::Registered { .. }) && !signed_in {
+        return Err(ApiError::unauthorized());
+    }
+    // Being forgotten is the same of every version, so it is enough that it was the one.
+    let other = expected.is_some() && expected != known.revision;
+    if matches!(known.state, Account::Registered { .. }) && other {
+        return Err(ApiError::precondition_failed());
+    }
+    let erased = erasure::erase(&state.log, &state.vault, account, &cause).await;
+    let position = erased.map_err(not_erased)?;
     let headers = (state.web.clear_session(), state.web.written(position, None));
     Ok((StatusCode::NO_CONTENT, headers, ()))
 }
 
-/// What is left to do once the erasure has been asked for. Each step may be the last one before a
-/// crash, and taking it again changes nothing.
-pub(super) async fn finish(
-    state: &State,
-    account: AccountId,
-    claim: &EmailClaimId,
-    cause: &Cause,
-) -> Result<Option<Position>, ApiError> {
-    state.vault.erase(account).await.map_err(|error| not_sealed(&error))?;
-    let release = EmailClaimCommand::Release { account };
-    let releasing = step(cause, "release-erased");
-    match state.log.execute::<EmailClaim>(claim, release, &releasing).await {
-        // Somebody else has taken the address since it was given back.
-        Ok(_) | Err(ExecuteError::Rejected(EmailClaimRejection::Taken { .. })) => {}
-        Err(error) => return Err(not_executed(error)),
+pub(super) fn not_erased(error: ErasureError) -> ApiError {
+    match error {
+        ErasureError::NotFound => ApiError::unauthorized(),
+        ErasureError::Account(error) => not_executed(error),
+        ErasureError::Claim(error) => not_executed(error),
+        ErasureError::Vault(error) => not_sealed(&error),
+        ErasureError::Log(error) => not_logged(&error),
     }
-    let confirming = step(cause, "confirm-erasure");
-    let confirm = AccountCommand::ConfirmErasure;
-    let confirmed = state.log.execute::<Account>(&account, confirm, &confirming).await;
-    Ok(confirmed.map_err(not_executed)?.position)
 }
 
 /// The claim of a registered person's address.

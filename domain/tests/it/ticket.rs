@@ -1,5 +1,7 @@
 //! Units, prices and versions of a ticket.
 
+mod over;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{AccountId, OrderId, RefundId};

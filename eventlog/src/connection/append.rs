@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use crate::LogError;
 use crate::codec::Encoded;
-use crate::connection::{Connection, Failure, Link, RETRY_WITHIN, answered, ours, retry_backoff};
+use crate::connection::{
+    ANSWER_MAX, Connection, Failure, GIVE_UP_AFTER, Link, RETRY_WITHIN, ours, retry_backoff,
+};
 
 /// How appends go out on a link.
 #[derive(Default)]
@@ -62,7 +64,14 @@ impl Connection {
         let mut backoff = retry_backoff();
         let mut first = true;
         loop {
-            let tried = self.try_append(stream, expected, data.clone(), way, first).await;
+            let tried = self.try_append(stream, expected, data.clone(), way, first);
+            // The first may be slow; those after it are only to bridge a short outage.
+            let tried = if first {
+                tried.await
+            } else {
+                let tried = tokio::time::timeout_at(started + GIVE_UP_AFTER, tried).await;
+                tried.unwrap_or(Err(Failure::NoAnswer))
+            };
             match tried {
                 Ok(position) if position == Position::default() => return Ok(Appended::Conflict),
                 Ok(position) => return Ok(Appended::At(position)),
@@ -84,12 +93,12 @@ impl Connection {
         way: Way,
         first: bool,
     ) -> Result<Position, Failure> {
-        let link = self.link()?;
-        let (batch, result) = match answered(link.batch(way)).await {
+        let link = self.link().await?;
+        let (batch, result) = match link.answered(link.batch(way)).await {
             Err(failure) => (None, Err(failure)),
             Ok(Some(batch)) => {
                 let call = batch.append_to_stream(stream, state_of(expected), data);
-                let result = answered(call).await;
+                let result = link.answered(call).await;
                 let position = |it: eventstore::BatchWriteResult| it.current_position();
                 let position = result.map(|it| position(it).map(ours).unwrap_or_default());
                 (Some(batch), position)
@@ -97,9 +106,10 @@ impl Connection {
             Ok(None) => {
                 let options = AppendToStreamOptions::default()
                     .stream_state(state_of(expected))
+                    .deadline(ANSWER_MAX)
                     .requires_leader(true);
                 let call = link.client.append_to_stream(stream, &options, data);
-                (None, answered(call).await.map(|it| ours(it.position)))
+                (None, link.answered(call).await.map(|it| ours(it.position)))
             }
         };
         if let (Some(batch), Err(_)) = (&batch, &result) {

@@ -12,7 +12,7 @@ use eventstore::{
 use crate::LogError;
 use crate::codec::{CATEGORIES, Stored};
 use crate::connection::read::stored;
-use crate::connection::{Connection, Failure, Link, answered, ours, theirs};
+use crate::connection::{Connection, Failure, Link, ours, theirs};
 
 /// After so many events of others the log says how far it has looked.
 const CHECKPOINT_EVERY_EVENTS: u32 = 1_000;
@@ -35,7 +35,7 @@ pub(crate) enum FeedEvent {
 impl Connection {
     /// Everything in our streams after a position; none: from the beginning.
     pub(crate) async fn subscribe_to_all(&self, after: Option<Position>) -> Result<Feed, LogError> {
-        let link = self.link()?;
+        let link = self.link().await?;
         let start = match after {
             None => StreamPosition::Start,
             Some(position) => StreamPosition::Position(theirs(position)),
@@ -51,7 +51,7 @@ impl Connection {
         stream: &str,
         after: Option<Revision>,
     ) -> Result<Feed, LogError> {
-        let link = self.link()?;
+        let link = self.link().await?;
         let start = match after {
             None => StreamPosition::Start,
             Some(Revision(revision)) => StreamPosition::Position(revision),
@@ -70,7 +70,7 @@ impl Connection {
                 if feed.confirmed {
                     next.await.map_err(Failure::from)
                 } else {
-                    answered(next).await
+                    feed.link.answered(next).await
                 }
             };
             let next = tokio::select! {

@@ -9,7 +9,7 @@ use eventstore::{
 
 use crate::LogError;
 use crate::codec::Stored;
-use crate::connection::{Connection, Failure, Link, answered, ours};
+use crate::connection::{Connection, Failure, Link, ours};
 
 impl Connection {
     /// Gives every event of a stream from a revision on to `take`; none when there is no stream.
@@ -22,17 +22,17 @@ impl Connection {
         from: u64,
         mut take: impl FnMut(Stored) -> Result<(), LogError> + Send,
     ) -> Result<(), LogError> {
-        let link = self.link()?;
+        let link = self.link().await?;
         let options = ReadStreamOptions::default()
             .position(StreamPosition::Position(from))
             .requires_leader(true);
-        let opening = answered(link.client.read_stream(stream, &options)).await;
+        let opening = link.answered(link.client.read_stream(stream, &options)).await;
         let mut events = match opening {
             Ok(events) => events,
             Err(failure) => return self.end_of_read(&link, failure),
         };
         loop {
-            match answered(events.next()).await {
+            match link.answered(events.next()).await {
                 Ok(Some(resolved)) => {
                     if let Some(event) = resolved.event {
                         take(stored(event))?;
@@ -49,14 +49,14 @@ impl Connection {
         &self,
         filter: Option<SubscriptionFilter>,
     ) -> Result<Option<Position>, LogError> {
-        let link = self.link()?;
+        let link = self.link().await?;
         let options = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
         let options = match filter {
             Some(filter) => options.filter(filter),
             None => options,
         };
         let last = async { link.client.read_all(&options).await?.next().await };
-        match answered(last).await {
+        match link.answered(last).await {
             Ok(last) => Ok(last.and_then(|it| it.event).map(|event| ours(event.position))),
             Err(failure) => Err(self.failed(&link, failure)),
         }

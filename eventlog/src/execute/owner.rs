@@ -9,11 +9,13 @@ use super::round::{Round, tell};
 use super::slot::Slot;
 use super::{Job, Owners, Shared};
 use crate::backoff::Backoff;
-use crate::connection::{Appended, RETRY_WITHIN, retry_backoff};
+use crate::connection::{Appended, GIVE_UP_AFTER, RETRY_WITHIN, retry_backoff};
 use crate::{ExecuteError, LogError};
 
 /// So often a command is decided anew because others appended first.
 const ATTEMPTS_MAX: u32 = 10;
+/// Whoever asked longer ago has hardly waited for the answer; nothing is begun for it any more.
+const QUEUED_MAX: Duration = Duration::from_secs(5);
 /// Between two attempts; enough for the other one to finish.
 const CONFLICT_WAIT_FIRST: Duration = Duration::from_millis(1);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
@@ -23,6 +25,12 @@ pub(super) async fn own<A: Aggregate>(owners: Arc<Owners>, slot: Arc<Slot<A>>) {
     let _abandon = Abandon(&slot);
     let mut known = slot.take_known();
     while let Some(jobs) = slot.next_jobs(&mut known) {
+        let in_time = |job: &Job<A>| job.asked.elapsed() < QUEUED_MAX;
+        let (jobs, late) = jobs.into_iter().partition::<Vec<_>, _>(in_time);
+        late.into_iter().for_each(|job| tell(job, Err(LogError::Overloaded.into())));
+        if jobs.is_empty() {
+            continue;
+        }
         known = owners.shared.work(&slot, known, jobs).await;
         if let Some(known) = &known {
             owners.kept.weigh(&slot, known.bytes()).await;
@@ -106,11 +114,20 @@ impl Shared {
     ) -> Result<(), LogError> {
         let started = Instant::now();
         let mut backoff = retry_backoff();
+        let mut first = true;
         loop {
             let began = Instant::now();
             let from = known.next();
             let take = |stored| known.absorb(&stored);
-            match self.connection.read_stream(&slot.stream, from, take).await {
+            let read = self.connection.read_stream(&slot.stream, from, take);
+            let read = if first {
+                read.await
+            } else {
+                let read = tokio::time::timeout_at(started + GIVE_UP_AFTER, read).await;
+                read.unwrap_or_else(|_| Err(LogError::Unavailable("no answer in time".to_owned())))
+            };
+            first = false;
+            match read {
                 Err(error) if error.is_unavailable() && started.elapsed() < RETRY_WITHIN => {}
                 Err(error) => return Err(error),
                 Ok(()) => {

@@ -13,8 +13,10 @@ use crate::support::{
     Wire, at, cause, eventually, held, list, listed, new_order, new_ticket, process, reserve,
 };
 
-/// Told within this time that the log is away.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
+/// Told within this time that the log is away: a second, and what a busy machine adds.
+const TOLD_WITHIN: Duration = Duration::from_millis(1_500);
+/// All goes on within this time when it is back.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 fn unavailable<T, R>(answer: Result<T, ExecuteError<R>>) -> bool {
     matches!(answer, Err(ExecuteError::Log(LogError::Unavailable(_))))
@@ -24,11 +26,16 @@ fn unavailable<T, R>(answer: Result<T, ExecuteError<R>>) -> bool {
 async fn a_log_that_is_not_there_is_said_to_be_unavailable_in_time() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let log = at(&format!("kurrentdb://{nobody}?tls=false"));
-    let started = Instant::now();
-    assert!(log.ready().await.unwrap_err().is_unavailable());
-    assert!(log.load::<Ticket>(&new_ticket()).await.unwrap_err().is_unavailable());
-    assert!(log.head().await.unwrap_err().is_unavailable());
-    assert!(started.elapsed() < TOLD_WITHIN, "{:?}", started.elapsed());
+    for call in ["ready", "load", "head"] {
+        let started = Instant::now();
+        let error = match call {
+            "ready" => log.ready().await.unwrap_err(),
+            "load" => log.load::<Ticket>(&new_ticket()).await.unwrap_err(),
+            _ => log.head().await.unwrap_err(),
+        };
+        assert!(error.is_unavailable());
+        assert!(started.elapsed() < TOLD_WITHIN, "{call}: {:?}", started.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,8 +46,9 @@ async fn a_log_that_never_answers_keeps_nobody_waiting_for_long() {
     assert!(log.ready().await.unwrap_err().is_unavailable());
     assert!(started.elapsed() < TOLD_WITHIN, "{:?}", started.elapsed());
     let (ticket, first) = (new_ticket(), cause());
+    let started = Instant::now();
     assert!(unavailable(log.execute::<Ticket>(&ticket, list(1), &first).await));
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(started.elapsed() < TOLD_WITHIN, "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,11 +70,11 @@ async fn when_the_log_goes_away_all_are_told_and_when_it_is_back_all_goes_on() {
     server.restart().await;
     let back = Instant::now();
     eventually("the log is ready again", async || log.ready().await.ok()).await;
-    assert!(back.elapsed() < TOLD_WITHIN, "{:?}", back.elapsed());
     // Those who were told so ask again, under the same keys.
     let asked =
         commands.iter().map(|(order, it)| log.execute::<Ticket>(&ticket, reserve(*order), it));
     assert!(join_all(asked).await.iter().all(Result::is_ok));
+    assert!(back.elapsed() < BACK_WITHIN, "{:?}", back.elapsed());
     let loaded = process(&server).load::<Ticket>(&ticket).await.unwrap();
     assert_eq!(loaded.state.listing().unwrap().held, 1_000);
 }
@@ -142,11 +150,36 @@ async fn a_connection_that_went_silent_is_given_up_and_a_new_one_made() {
 
     wire.silence();
     let (order, first) = (new_order(), cause());
+    let started = Instant::now();
     assert!(unavailable(log.execute::<Ticket>(&ticket, reserve(order), &first).await));
+    assert!(started.elapsed() < TOLD_WITHIN, "{:?}", started.elapsed());
     let started = Instant::now();
     let executed = log.execute::<Ticket>(&ticket, reserve(order), &first).await.unwrap();
     assert_eq!(held(&executed), 1);
-    assert!(started.elapsed() < TOLD_WITHIN, "{:?}", started.elapsed());
+    assert!(started.elapsed() < BACK_WITHIN, "{:?}", started.elapsed());
     let ended = async { while let Some(Ok(_)) = deliveries.next().await {} };
-    tokio::time::timeout(TOLD_WITHIN, ended).await.expect("the subscription ended too");
+    tokio::time::timeout(BACK_WITHIN, ended).await.expect("the subscription ended too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_conflict_only_what_is_new_is_read() {
+    const HISTORY: u32 = 500;
+    let server = TestLog::start().await;
+    let wire = Wire::to(server.address()).await;
+    let (log, other) = (at(&wire.connection_string()), process(&server));
+    let ticket = listed(&log, 1_000).await;
+    let causes: Vec<_> = (0..HISTORY).map(|_| cause()).collect();
+    join_all(causes.iter().map(|it| log.execute::<Ticket>(&ticket, reserve(new_order()), it)))
+        .await;
+    other.execute::<Ticket>(&ticket, reserve(new_order()), &cause()).await.unwrap();
+
+    let before = wire.carried();
+    let executed = log.execute::<Ticket>(&ticket, reserve(new_order()), &cause()).await.unwrap();
+    assert_eq!(executed.revision.unwrap().0, u64::from(HISTORY) + 2);
+    let read = wire.carried() - before;
+    assert!(read < 20_000, "{read} bytes for one new event");
+
+    let before = wire.carried();
+    at(&wire.connection_string()).load::<Ticket>(&ticket).await.unwrap();
+    assert!(wire.carried() - before > 100_000, "what the whole stream takes");
 }

@@ -78,6 +78,7 @@ pub(crate) fn tuning() -> Tuning {
     Tuning {
         placement_grace: Duration::from_millis(100),
         initiation_grace: Duration::from_secs(300),
+        erasure_grace: Duration::from_millis(100),
         poll: Duration::from_millis(50),
         lease: Duration::from_millis(800),
         retry_first: Duration::from_millis(20),
@@ -287,7 +288,7 @@ impl World {
         eventually("idle", async || {
             let head = self.log.head().await.unwrap().unwrap();
             let behind: i64 = sqlx::query_scalar(
-                "SELECT 3 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
+                "SELECT 4 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
             )
             .bind(i64::try_from(head.commit).unwrap())
             .fetch_one(&self.pool)

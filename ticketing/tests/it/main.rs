@@ -7,6 +7,7 @@
     reason = "a test has nothing better to do with an error"
 )]
 
+mod account;
 mod log_access;
 mod log_files;
 mod log_look;

@@ -13,11 +13,20 @@ pub(crate) struct Shopper {
 
 impl Shopper {
     pub(crate) async fn sign_up(commands: &str, queries: &str) -> Self {
+        let email = format!("{}@example.com", Uuid::new_v4().simple());
+        Self::sign_up_as(commands, queries, &email, "correct horse").await
+    }
+
+    pub(crate) async fn sign_up_as(
+        commands: &str,
+        queries: &str,
+        email: &str,
+        password: &str,
+    ) -> Self {
         let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder().cookie_store(true).build().unwrap();
         let shopper = Self { commands: commands.to_owned(), queries: queries.to_owned(), client };
-        let email = format!("{}@example.com", Uuid::new_v4().simple());
-        let body = json!({"email": email, "password": "correct horse"});
+        let body = json!({"email": email, "password": password});
         let (status, body) = shopper.post("/api/users/signup", body).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         shopper

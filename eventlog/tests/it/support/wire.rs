@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,6 +21,7 @@ struct State {
     /// Connections made before this one's number are silent.
     silent_before: AtomicU32,
     connections: AtomicU32,
+    carried: AtomicUsize,
 }
 
 impl Wire {
@@ -46,6 +47,11 @@ impl Wire {
     pub(crate) fn silence(&self) {
         let made = self.state.connections.load(Ordering::SeqCst);
         self.state.silent_before.store(made, Ordering::SeqCst);
+    }
+
+    /// How many bytes of answers came through.
+    pub(crate) fn carried(&self) -> usize {
+        self.state.carried.load(Ordering::SeqCst)
     }
 
     /// How many connections were cut.
@@ -91,6 +97,7 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u32, s
         if number < state.silent_before.load(Ordering::SeqCst) {
             continue;
         }
+        state.carried.fetch_add(count, Ordering::SeqCst);
         if to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
