@@ -67,6 +67,16 @@ pub async fn advance(
     Ok(query.execute(connection).await?.rows_affected() == 1)
 }
 
+/// Has a follower begin anew at the start of the log. Whoever is moving the checkpoint on at the
+/// moment finds it gone, and stands down.
+///
+/// # Errors
+/// Of the database.
+pub async fn forget(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    let query = sqlx::query("delete from follower.checkpoint where name = $1");
+    query.bind(name).execute(connection).await.map(|_| ())
+}
+
 fn to_sql(number: u64) -> sqlx::Result<i64> {
     i64::try_from(number).map_err(|error| sqlx::Error::Encode(error.into()))
 }

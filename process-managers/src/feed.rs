@@ -2,10 +2,12 @@
 //! one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{DomainEvent, Position, Recorded};
 use eventlog::{Follower, TakeError, checkpoint};
+use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::due_list::{DueList, FoldError};
@@ -23,7 +25,7 @@ pub(crate) struct Feed<P> {
 
 impl<P: ProcessManager> Feed<P> {
     pub(crate) fn new(process: Arc<P>, list: DueList, added: Arc<Notify>) -> Self {
-        let name = format!("process-manager/{}", P::NAME);
+        let name = follower_name(P::NAME);
         Self { process, list, name, added, position: None }
     }
 }
@@ -64,6 +66,27 @@ impl<P: ProcessManager> Follower for Feed<P> {
         }
         Ok(())
     }
+}
+
+/// Returns when somebody wants the list made anew and has taken the checkpoint away: a feed to which
+/// nothing new comes would not notice.
+pub(crate) async fn forgotten(pool: &PgPool, process: &str, look: Duration) {
+    let name = follower_name(process);
+    let mut known = false;
+    loop {
+        tokio::time::sleep(look).await;
+        match checkpoint::read(pool, &name).await {
+            Ok(Some(_)) => known = true,
+            Ok(None) if known => return,
+            // Whoever needs Postgres says that it is away.
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Under which the position of a process manager is kept.
+pub(crate) fn follower_name(process: &str) -> String {
+    format!("process-manager/{process}")
 }
 
 fn transient(error: sqlx::Error) -> TakeError {

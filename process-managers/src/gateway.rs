@@ -4,12 +4,16 @@
 //! afterwards. Between the two anything may crash, so each call may be made again, by anybody, at
 //! any time, also at once with another: the answers agree and money moves at most once.
 
+mod bounded;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::id::OrderId;
 use domain::money::Money;
+
+pub(crate) use bounded::Bounded;
 
 /// One payment as the provider is asked for it. Its fields never change once it was initiated: the
 /// provider refuses a key that comes again with other particulars.
@@ -23,6 +27,18 @@ pub struct Charge {
     /// When the payment was initiated: providers forget keys after a day, and a gateway must then
     /// look for the payment in another way.
     pub initiated_at: Timestamp,
+}
+
+/// Money of a captured payment that goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repayment {
+    /// The provider's name of the payment.
+    pub provider_ref: String,
+    /// Names the refund at the provider; derived from the refund id.
+    pub key: String,
+    pub amount: Money,
+    /// All that the payment took.
+    pub captured: Money,
 }
 
 /// What became of a payment.
@@ -92,12 +108,12 @@ pub trait Gateway: Send + Sync {
     /// Every [`GatewayError`]; `Refused` says that there is no such payment and can be none.
     async fn cancel(&self, charge: &Charge) -> Result<Ending, GatewayError>;
 
-    /// Gives back all that a captured payment took, and tells the provider's name of the refund.
-    /// Asked again it gives nothing more. `key` is noted beside the refund, for people.
+    /// Gives money back, and tells the provider's name of the refund. Asked again with the same
+    /// repayment it gives nothing more.
     ///
     /// # Errors
     /// Every [`GatewayError`]; `Refused` says that the money cannot be given back as things are.
-    async fn refund(&self, provider_ref: &str, key: &str) -> Result<String, GatewayError>;
+    async fn refund(&self, repayment: &Repayment) -> Result<String, GatewayError>;
 }
 
 /// What a buyer's browser needs to finish one payment; kept out of logs.

@@ -2,9 +2,11 @@
 //!
 //! The map:
 //! - [`process_manager`]: what a process manager is: `react` to events, `perform` tasks.
-//! - [`order_placement`], [`order_expiry`], [`payment`] (with `settlement`), [`erasure`]: one
-//!   each.
+//! - [`order_placement`], [`order_expiry`], [`payment`] (with `settlement`), [`refund`],
+//!   [`erasure`]: one each.
+//! - `repayment`: giving money back, as two of them do.
 //! - `due_list`: the durable to-do list; `feed` folds it from the log, `worker` works it off.
+//! - [`desk`]: what people do with tasks that are parked.
 //! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one.
 //! - [`tuning`]: every limit and waiting time.
 //!
@@ -14,6 +16,7 @@
 //!
 //! A new process manager is one file with an `impl` and one line in [`run`].
 
+pub mod desk;
 mod due_list;
 pub mod erasure;
 mod feed;
@@ -22,6 +25,8 @@ pub mod order_expiry;
 pub mod order_placement;
 pub mod payment;
 pub mod process_manager;
+pub mod refund;
+mod repayment;
 mod settlement;
 pub mod stripe;
 pub mod tuning;
@@ -37,11 +42,12 @@ use tokio_util::sync::CancellationToken;
 use crate::due_list::DueList;
 use crate::erasure::Erasure;
 use crate::feed::Feed;
-use crate::gateway::Gateway;
+use crate::gateway::{Bounded, Gateway};
 use crate::order_expiry::OrderExpiry;
 use crate::order_placement::OrderPlacement;
 use crate::payment::PaymentProcess;
 use crate::process_manager::ProcessManager;
+use crate::refund::RefundProcess;
 use crate::worker::Worker;
 
 pub use crate::tuning::Tuning;
@@ -74,19 +80,22 @@ pub async fn install(pool: &PgPool) -> sqlx::Result<()> {
 /// # Errors
 /// [`FollowError`] when an event in the log cannot be read; all of them stop then, and nothing is
 /// skipped.
-pub async fn run(deps: Dependencies, shutdown: CancellationToken) -> Result<(), FollowError> {
+pub async fn run(mut deps: Dependencies, shutdown: CancellationToken) -> Result<(), FollowError> {
+    deps.gateway = Arc::new(Bounded::new(deps.gateway, deps.tuning.provider_calls));
     let placement = OrderPlacement::new(deps.log.clone(), &deps.tuning);
     let expiry = OrderExpiry::new(deps.log.clone());
     let payment = PaymentProcess::new(&deps);
+    let refund = RefundProcess::new(&deps);
     let erasure = Erasure::new(&deps);
     let stop = shutdown.child_token();
-    let (placement, expiry, payment, erasure) = tokio::join!(
+    let (placement, expiry, payment, refund, erasure) = tokio::join!(
         drive(placement, &deps, &stop),
         drive(expiry, &deps, &stop),
         drive(payment, &deps, &stop),
+        drive(refund, &deps, &stop),
         drive(erasure, &deps, &stop),
     );
-    placement.and(expiry).and(payment).and(erasure)
+    placement.and(expiry).and(payment).and(refund).and(erasure)
 }
 
 /// Feeds the to-do list of one process manager and works it off.
@@ -101,11 +110,17 @@ async fn drive<P: ProcessManager>(
     let mut feed = Feed::new(Arc::clone(&process), list.clone(), Arc::clone(&added));
     let worker = Worker::new(process, list, added, deps.tuning.clone());
     let follow = async {
-        let followed = eventlog::follow(&deps.log, &mut feed, stop.clone()).await;
-        if followed.is_err() {
-            stop.cancel();
+        loop {
+            let forgotten = feed::forgotten(&deps.pool, P::NAME, deps.tuning.rebuild_look);
+            let followed = tokio::select! {
+                followed = eventlog::follow(&deps.log, &mut feed, stop.clone()) => followed,
+                () = forgotten => continue,
+            };
+            if followed.is_err() {
+                stop.cancel();
+            }
+            return followed;
         }
-        followed
     };
     let (followed, ()) = tokio::join!(follow, worker.run(stop));
     followed

@@ -19,15 +19,16 @@ use std::time::Duration;
 
 use domain::id::{OrderId, PaymentId, RefundId};
 use domain::order::{OrderCommand, OrderPlaced, Status};
-use domain::payment::{PaymentCommand, PaymentInitiated, Refund, RefundResult, RefundState};
+use domain::payment::{PaymentInitiated, Refund};
 use domain::ticket::{TicketCommand, TicketRejection};
-use domain::{Cause, Order, Payment, Ticket};
+use domain::{Cause, Order, Ticket};
 use eventlog::EventLog;
 use uuid::Uuid;
 
-use crate::gateway::{Gateway, GatewayError};
+use crate::gateway::Gateway;
 use crate::payment::PaymentProcess;
 use crate::process_manager::{Clock, Origin, ProcessManager, TaskError, decided, later};
+use crate::repayment::Repayment;
 
 /// How often units that were taken are released again under our hands before we wait a little.
 const SELL_ATTEMPTS_MAX: usize = 3;
@@ -164,32 +165,17 @@ impl Settlement<'_> {
     /// Has the payment give the money back, all of it. The order has turned it away before.
     async fn give_back(&self) -> Result<(), TaskError> {
         let refund = self.refund_id();
-        let provider_key = refund.to_string();
-        match self.refunds.get(&refund).map(|refund| refund.state) {
-            Some(RefundState::Succeeded) => return Ok(()),
-            // What could not be given back before may be now.
-            Some(RefundState::Initiated | RefundState::Failed) => {}
-            None => {
-                let (amount, provider_key) = (self.intent.amount, provider_key.clone());
-                let command = PaymentCommand::Refund { refund, amount, provider_key };
-                self.payment(command, "refund").await?;
-            }
-        }
-        match self.gateway.refund(self.provider_ref, &provider_key).await {
-            Ok(provider_ref) => {
-                let result = RefundResult::Succeeded { provider_ref };
-                self.payment(PaymentCommand::RecordRefund { refund, result }, "refunded").await
-            }
-            Err(GatewayError::Refused { code, reason }) => {
-                let result = RefundResult::Failed { code: code.clone() };
-                let record = PaymentCommand::RecordRefund { refund, result };
-                self.payment(record, "refund-failed").await?;
-                Err(TaskError::permanent(GatewayError::Refused { code, reason }))
-            }
-            Err(
-                error @ (GatewayError::Unavailable { .. } | GatewayError::Misconfigured { .. }),
-            ) => Err(TaskError::transient(error)),
-        }
+        let repayment = Repayment {
+            log: self.log,
+            gateway: self.gateway,
+            payment: self.payment,
+            refund,
+            amount: self.intent.amount,
+            captured: self.intent.amount,
+            provider_ref: self.provider_ref,
+            state: self.refunds.get(&refund).map(|refund| refund.state),
+        };
+        repayment.pursue(|step| self.cause(step)).await
     }
 
     /// A refusal means that the order has changed since it was read: look at it anew.
@@ -203,11 +189,6 @@ impl Settlement<'_> {
                 within: ORDER_WAIT_MAX,
             }),
         }
-    }
-
-    async fn payment(&self, command: PaymentCommand, step: &str) -> Result<(), TaskError> {
-        let executed = self.log.execute::<Payment>(&self.payment, command, &self.cause(step)).await;
-        decided(executed)?.map(|_| ()).map_err(TaskError::permanent)
     }
 
     fn order_id(&self) -> OrderId {

@@ -24,7 +24,7 @@ use stripe_core::{
     PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentId, PaymentIntentStatus,
 };
 
-use crate::gateway::{Charge, ClientSecret, Ending, Gateway, GatewayError, Outcome};
+use crate::gateway::{Charge, ClientSecret, Ending, Gateway, GatewayError, Outcome, Repayment};
 
 /// The metadata entry by which a payment is found when its key is forgotten.
 const PAYMENT: &str = "payment";
@@ -143,8 +143,8 @@ impl Gateway for StripeGateway {
         self.void(&id).await
     }
 
-    async fn refund(&self, provider_ref: &str, key: &str) -> Result<String, GatewayError> {
-        refund::refund(&self.client, provider_ref, key).await
+    async fn refund(&self, repayment: &Repayment) -> Result<String, GatewayError> {
+        refund::refund(&self.client, repayment).await
     }
 }
 

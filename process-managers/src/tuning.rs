@@ -19,8 +19,12 @@ pub struct Tuning {
     pub look_again_max: Duration,
     /// Tasks of one process manager performed at once.
     pub concurrency: usize,
+    /// Calls to the payment provider under way at once, of all process managers together.
+    pub provider_calls: usize,
     /// How long a worker sleeps at most before it looks for due tasks; so late a timer may be.
     pub poll: Duration,
+    /// How soon it is noticed that a list is to be made anew.
+    pub rebuild_look: Duration,
     /// How long the tasks of a killed worker stay with it before another takes them.
     pub lease: Duration,
     /// How long one performance of a task may take.
@@ -44,7 +48,9 @@ impl Default for Tuning {
             reinstated_hold: Duration::from_secs(15 * 60),
             look_again_max: Duration::from_secs(60),
             concurrency: 16,
+            provider_calls: 24,
             poll: Duration::from_millis(500),
+            rebuild_look: Duration::from_secs(2),
             lease: Duration::from_secs(10),
             perform_limit: Duration::from_secs(180),
             retry_first: Duration::from_millis(200),

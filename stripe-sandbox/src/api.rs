@@ -38,7 +38,7 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/v1/payment_intents/{id}", get(retrieve))
         .route("/v1/payment_intents/{id}/confirm", post(confirm))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
-        .route("/v1/refunds", post(refund))
+        .route("/v1/refunds", post(refund).get(refunds))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
@@ -91,6 +91,16 @@ async fn search(
         Ok(render::search(found.into_iter().map(AsRef::as_ref)))
     };
     sandbox.read(Verb::Search, &headers, find).await
+}
+
+async fn refunds(
+    State(sandbox): State<Sandbox>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let find = |book: &Book| operation::refunds(book, &params).map(render::refunds);
+    sandbox.read(Verb::ListRefunds, &headers, find).await
 }
 
 /// What goes back, before it is bytes.

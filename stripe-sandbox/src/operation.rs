@@ -14,6 +14,10 @@ use crate::params::Params;
 const AMOUNT_MIN: i64 = 50;
 const AMOUNT_MAX: i64 = 99_999_999;
 
+/// How many things a list has, as Stripe has it.
+const LISTED: std::ops::RangeInclusive<usize> = 1..=100;
+const LISTED_DEFAULT: i64 = 10;
+
 /// Which endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +28,7 @@ pub(crate) enum Verb {
     Refund,
     Retrieve,
     Search,
+    ListRefunds,
 }
 
 /// A call that changes something; the payment's id stands in the address, save for `create` and
@@ -178,6 +183,17 @@ pub(crate) fn search<'a>(
     };
     let value = value.replace("\\'", "'").replace("\\\\", "\\");
     Ok(book.with_metadata(name, &value))
+}
+
+/// The refunds of one payment, the newest first.
+pub(crate) fn refunds(book: &Book, params: &Params) -> Result<(Intent, usize), ApiError> {
+    params.only(&["payment_intent", "limit", "expand"])?;
+    let limit = params.get("limit").map_or(Ok(LISTED_DEFAULT), |text| integer("limit", text))?;
+    let Some(limit) = usize::try_from(limit).ok().filter(|limit| LISTED.contains(limit)) else {
+        let message = "a limit is between 1 and 100";
+        return Err(ApiError::invalid("limit", "parameter_invalid_integer", message));
+    };
+    Ok((known(book, params.required("payment_intent")?)?, limit))
 }
 
 const CREATE_PARAMS: &[&str] = &[

@@ -68,6 +68,16 @@ pub(crate) fn refund(intent: &Intent, refund: &Refund) -> Value {
     })
 }
 
+pub(crate) fn refunds((of, limit): (Intent, usize)) -> Value {
+    let newest_first = of.refunds.iter().rev().take(limit);
+    json!({
+        "object": "list",
+        "url": "/v1/refunds",
+        "has_more": of.refunds.len() > limit,
+        "data": newest_first.map(|made| refund(&of, made)).collect::<Vec<_>>(),
+    })
+}
+
 pub(crate) fn search<'a>(found: impl Iterator<Item = &'a Intent>) -> Value {
     json!({
         "object": "search_result",

@@ -49,7 +49,8 @@ enum Role {
     #[command(subcommand)]
     Projectors(roles::projectors::Command),
     /// Act on events: expire reservations, take payments, mend what was left half done.
-    ProcessManagers(roles::process_managers::Settings),
+    #[command(subcommand)]
+    ProcessManagers(roles::process_managers::Command),
     /// Forward the public events to NATS JetStream.
     Relay(roles::relay::Settings),
     /// The embedded event log, for those without a KurrentDB cluster.
@@ -87,7 +88,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Projectors(roles::projectors::Command::Run(settings)) => {
             roles::projectors::run(settings).await?;
         }
-        Role::ProcessManagers(settings) => roles::process_managers::run(settings).await?,
+        Role::ProcessManagers(command) => roles::process_managers::run(command).await?,
         Role::Relay(settings) => roles::relay::run(settings).await?,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,

@@ -210,7 +210,7 @@ fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  query-api         http://{address}/graphql");
     println!("  description       http://{address}/docs/");
     println!("  projectors        tickets, orders");
-    println!("  process-managers  order placement, order expiry, payment");
+    println!("  process-managers  order placement, order expiry, payment, refund");
     println!("  relay             JetStream stream TICKETING");
     println!("  metrics           http://{metrics}/metrics");
     println!("ready after {:.1?}; Ctrl-C ends it", started.elapsed());

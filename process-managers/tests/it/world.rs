@@ -14,6 +14,7 @@ use domain::{Actor, Aggregate, Cause, Order, Payment, Ticket, Timestamp};
 use embedded_log::testing::TestLog;
 use eventlog::{EventLog, FollowError, Settings, Vault};
 use local_services::testing::TestDatabase;
+use process_managers::desk::PROCESSES;
 use process_managers::gateway::Charge;
 use process_managers::payment::Task;
 use process_managers::process_manager::Origin;
@@ -80,6 +81,7 @@ pub(crate) fn tuning() -> Tuning {
         initiation_grace: Duration::from_secs(300),
         erasure_grace: Duration::from_millis(100),
         poll: Duration::from_millis(50),
+        rebuild_look: Duration::from_millis(100),
         lease: Duration::from_millis(800),
         retry_first: Duration::from_millis(20),
         retry_max: Duration::from_millis(500),
@@ -288,9 +290,10 @@ impl World {
         eventually("idle", async || {
             let head = self.log.head().await.unwrap().unwrap();
             let behind: i64 = sqlx::query_scalar(
-                "SELECT 4 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
+                "SELECT $2 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
             )
             .bind(i64::try_from(head.commit).unwrap())
+            .bind(i64::try_from(PROCESSES.len()).unwrap())
             .fetch_one(&self.pool)
             .await
             .unwrap();
@@ -316,6 +319,15 @@ impl World {
         let url = format!("{}/sandbox/faults", self.sandbox_url);
         let answer = self.http.post(url).json(&fault).send().await.unwrap();
         assert!(answer.status().is_success(), "{fault}");
+    }
+
+    /// In the provider's dashboard, of the only payment.
+    pub(crate) async fn refund_by_hand(&self, minor: i64) {
+        let form =
+            [("payment_intent", self.captured()[0].id.clone()), ("amount", minor.to_string())];
+        let url = format!("{}/v1/refunds", self.sandbox_url);
+        let answer = self.http.post(url).bearer_auth("sk_test_hand").form(&form).send().await;
+        assert!(answer.unwrap().status().is_success());
     }
 
     pub(crate) async fn bank_approves(&self, id: &str) {

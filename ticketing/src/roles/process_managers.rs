@@ -1,14 +1,30 @@
 //! `ticketing process-managers`
 
+mod tasks;
+
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use eventlog::Vault;
 use process_managers::stripe::StripeGateway;
 use process_managers::{Dependencies, Tuning};
 
 use crate::config::{self, DatabaseAt, LogAt, Metrics, SecretsAt};
 use crate::shutdown;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Act on events: expire reservations, take payments and refund them.
+    Run(Settings),
+    /// Show the tasks that are parked because they failed again and again, and why.
+    List(tasks::List),
+    /// Try parked tasks again, at once.
+    Retry(tasks::Parked),
+    /// Give parked tasks up: what they were to do is left undone.
+    Skip(tasks::Parked),
+    /// Make to-do lists anew from the log; what was done is not done a second time.
+    Rebuild(tasks::Rebuild),
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct Settings {
@@ -28,7 +44,17 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
-pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(settings) => work(settings).await,
+        Command::List(settings) => tasks::list(settings).await,
+        Command::Retry(settings) => tasks::retry(settings).await,
+        Command::Skip(settings) => tasks::skip(settings).await,
+        Command::Rebuild(settings) => tasks::rebuild(settings).await,
+    }
+}
+
+async fn work(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     settings.metrics.serve()?;
     let (log, pool) = (settings.log.open()?, settings.database.open()?);

@@ -57,7 +57,7 @@ async fn a_ticket_is_sold_by_roles_that_run_alone() {
         stripe: &word(&stripe.wait_for("stripe-sandbox: ").await, "http://"),
     };
     let _projectors = places.role(&["projectors", "run"]);
-    let _process_managers = places.role(&["process-managers"]);
+    let _process_managers = places.role(&["process-managers", "run"]);
     let _relay = places.role(&["relay"]);
     let mut commands = places.role(&["command-api", "--listen", "127.0.0.1:0"]);
     let mut queries = places.role(&["query-api", "--listen", "127.0.0.1:0"]);
