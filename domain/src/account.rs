@@ -19,6 +19,11 @@ use crate::Timestamp;
 use crate::aggregate::Aggregate;
 use crate::id::{AccountId, EmailClaimId, RefreshId, SessionId};
 
+/// A person is signed in so many times at once; the session that would end first gives way to the
+/// next. So a program that signs in again and again does not make the account grow without end, and
+/// ending all sessions stays one append.
+pub const SESSIONS_MAX: usize = 100;
+
 /// One session in memory, with its share of the map.
 const SESSION_BYTES: usize = 2 * size_of::<(SessionId, Session)>();
 
@@ -282,7 +287,12 @@ impl Account {
         if sessions.contains_key(&opened.session) {
             return Ok(Vec::new());
         }
-        Ok(vec![AccountEvent::SessionOpened(opened)])
+        let open = sessions.iter().filter(|(_, session)| opened.opened_at < session.expires_at);
+        let too_many = open.clone().count() >= SESSIONS_MAX;
+        let oldest = open.min_by_key(|(_, session)| session.expires_at).filter(|_| too_many);
+        let gives_way = oldest
+            .map(|(session, _)| AccountEvent::SessionRevoked(SessionRevoked { session: *session }));
+        Ok(gives_way.into_iter().chain([AccountEvent::SessionOpened(opened)]).collect())
     }
 
     fn refresh(

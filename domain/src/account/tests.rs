@@ -135,6 +135,23 @@ fn a_session_ends_at_its_time() {
 }
 
 #[test]
+fn the_oldest_of_too_many_sessions_gives_way() {
+    let sessions = i64::try_from(SESSIONS_MAX).unwrap();
+    let session_of = |second: i64| opened(u128::try_from(second).unwrap(), 0, 1_000 + second);
+    // Number 0 is over by then and does not count.
+    let full = [registered(), opened(0, 0, 1)].into_iter().chain((1..=sessions).map(session_of));
+    let next = || AccountCommand::OpenSession {
+        verified: sealed("p"),
+        session: session(7_000),
+        now: at(500),
+        expires_at: at(9_000),
+    };
+    given::<Account>(full.clone()).when(next()).then([revoked(1), opened(7_000, 500, 9_000)]);
+    let room = full.chain([revoked(5)]);
+    given::<Account>(room).when(next()).then([opened(7_000, 500, 9_000)]);
+}
+
+#[test]
 fn sessions_that_are_over_are_forgotten() {
     let account = Account::fold(&[registered(), opened(1, 0, 100), opened(2, 100, 200)]);
     let Account::Registered { sessions, .. } = account else { panic!("not registered") };
