@@ -69,6 +69,9 @@ pub(crate) const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const JOURNAL_BYTES_KEPT_MAX: u64 = 1024 * 1024;
 /// How long a close waits for that.
 pub(crate) const FLUSH_SECONDS_MAX: u64 = 20;
+/// Tables of stream heads beside the large ones before they are merged into those. The engine slows
+/// writes down at 20.
+pub(crate) const HEADS_TABLES_MAX: u8 = 12;
 /// Records that are compressed together.
 pub(crate) const RECORDS_BLOCK_BYTES: u32 = 16 * 1024;
 

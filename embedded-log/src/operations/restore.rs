@@ -52,6 +52,7 @@ pub fn restore(
     let tables = building.finish().map_err(failed)?;
     let last_position = extent.last_position.unwrap_or_default();
     tables.directory().restored(last_position).map_err(io_at(directory))?;
+    tables.close().map_err(failed)?;
     progress(done);
     Ok(extent)
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{
     AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch,
@@ -23,8 +24,8 @@ use super::directory::Directory;
 use super::format::{Head, Record, index_key, parse_index_key};
 use super::{Corrupt, OpenError, StoreError, journal};
 use crate::limits::{
-    CACHE_BYTES, FLUSH_SECONDS_MAX, INDEX_BUFFER_BYTES, JOURNAL_BYTES_KEPT_MAX, JOURNAL_BYTES_MAX,
-    PAGE_BYTES_MAX, RECORDS_BLOCK_BYTES, RECORDS_BUFFER_BYTES,
+    CACHE_BYTES, FLUSH_SECONDS_MAX, HEADS_TABLES_MAX, INDEX_BUFFER_BYTES, JOURNAL_BYTES_KEPT_MAX,
+    JOURNAL_BYTES_MAX, PAGE_BYTES_MAX, RECORDS_BLOCK_BYTES, RECORDS_BUFFER_BYTES,
 };
 
 /// Threads that flush and compact. Two, so that a long compaction does not hold up a flush.
@@ -377,7 +378,10 @@ fn open_keyspaces(path: &std::path::Path) -> fjall::Result<(Database, [Keyspace;
     })?;
     let stream_rev = database
         .keyspace("stream_rev", || options(INDEX_BUFFER_BYTES).expect_point_read_hits(true))?;
-    let streams = database.keyspace("streams", || options(INDEX_BUFFER_BYTES))?;
+    // Names come in no order, so every merge rewrites all of them.
+    let merging = Arc::new(Leveled::default().with_l0_threshold(HEADS_TABLES_MAX));
+    let streams = database
+        .keyspace("streams", || options(INDEX_BUFFER_BYTES).compaction_strategy(merging))?;
     Ok((database, [all, stream_rev, streams]))
 }
 

@@ -11,4 +11,5 @@
 mod child;
 mod crash;
 mod faults;
+mod memory;
 mod operations;

@@ -1,11 +1,14 @@
-//! Stores: each size is filled once, and every round works on a copy of its own.
+//! Stores: each size is filled once, and every round works on a copy of its own. The tables of a log
+//! never change, so a copy shares them with the store it was made from.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use eventstore::{BatchAppendClient, BatchAppendOptions, EventData, StreamState};
 use futures::future::try_join_all;
@@ -32,16 +35,27 @@ struct Filled {
 }
 
 impl Stores {
-    pub(crate) async fn fill(folder: &Path, sizes: &[u64]) -> anyhow::Result<Self> {
+    /// Takes the stores that an earlier run kept in `kept`, and fills those that are not there.
+    pub(crate) async fn fill(folder: &Path, kept: &Path, sizes: &[u64]) -> anyhow::Result<Self> {
         let mut stores = Self { folder: folder.to_owned(), sizes: BTreeMap::new() };
         for &size in sizes {
-            eprintln!("bench: filling a store with {size} events");
-            let directory = folder.join(format!("filled-{size}"));
-            fill(&directory, size).await?;
+            let directory = kept.join(filled_name(size));
+            if !directory.exists() {
+                eprintln!("bench: filling a store with {size} events");
+                let in_making = folder.join("in-making");
+                let begun = Instant::now();
+                fill(&in_making, size).await?;
+                eprintln!("bench:   in {:.0} s", begun.elapsed().as_secs_f64());
+                fs::rename(in_making, &directory)?;
+            }
             let bytes = bytes_on_disk(&directory)?;
             stores.sizes.insert(size, Filled { directory, bytes });
         }
         Ok(stores)
+    }
+
+    pub(crate) fn remove(self) -> io::Result<()> {
+        self.sizes.into_values().try_for_each(|filled| fs::remove_dir_all(filled.directory))
     }
 
     /// A copy of a filled store, on the disk.
@@ -62,6 +76,10 @@ impl Stores {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+fn filled_name(size: u64) -> String {
+    format!("filled-{size}")
 }
 
 async fn fill(directory: &Path, size: u64) -> anyhow::Result<()> {
@@ -107,6 +125,8 @@ fn copy_directory(from: &Path, to: &Path) -> anyhow::Result<()> {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy_directory(&entry.path(), &target)?;
+        } else if from.ends_with("tables") {
+            fs::hard_link(entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), &target)?;
             // So that the system does not write it out while something is measured.

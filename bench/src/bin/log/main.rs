@@ -56,8 +56,9 @@ enum Command {
 
 #[derive(Args, Clone, Debug)]
 struct Settings {
-    /// How often everything is measured; the tables show the median and the spread.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// How often everything is measured; the tables show the median and the spread. With 0 the stores
+    /// are filled and nothing is measured.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
     rounds: u32,
     /// How long each single measurement takes.
     #[arg(long, default_value_t = 2, value_name = "SECONDS",
@@ -66,12 +67,15 @@ struct Settings {
     /// The sizes of the stores to measure, in events.
     #[arg(long, default_value = "0,100000,1000000", value_delimiter = ',', value_name = "EVENTS")]
     events: Vec<u64>,
-    /// Measure a store of ten million events as well; it takes some minutes and 10 GB.
+    /// Measure a store of ten million events as well; filling it takes some minutes and 4 GB.
     #[arg(long)]
     ten_million: bool,
     /// Where to keep the stores meanwhile; the disk under it is what is measured.
     #[arg(long, default_value = "target/bench", value_name = "DIRECTORY")]
     directory: PathBuf,
+    /// Leave the filled stores there for the next run, which then need not fill them.
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Settings {
@@ -106,7 +110,7 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(&settings.directory)
         .with_context(|| format!("cannot use {}", settings.directory.display()))?;
     let folder = tempfile::tempdir_in(&settings.directory)?;
-    let stores = Stores::fill(folder.path(), &sizes).await?;
+    let stores = Stores::fill(folder.path(), &settings.directory, &sizes).await?;
     let mut results = Results::default();
     for number in 1..=settings.rounds {
         for &size in &sizes {
@@ -115,7 +119,12 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
             results.add(size, round.with_context(|| format!("round {number}, {size} events"))?);
         }
     }
-    report::print(&results);
-    goals::print(&results);
+    if settings.rounds > 0 {
+        report::print(&results);
+        goals::print(&results);
+    }
+    if !settings.keep {
+        stores.remove()?;
+    }
     Ok(())
 }
