@@ -13,11 +13,12 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::Sandbox;
-use crate::book::{Book, Kept, Line, Reply};
+use crate::book::{Book, Kept, Reply};
 use crate::error::ApiError;
 use crate::faults::Trouble;
 use crate::intent::{Intent, new_id};
 use crate::journal;
+use crate::lists;
 use crate::operation::{self, Verb, Write, WriteVerb};
 use crate::params::Params;
 use crate::render;
@@ -33,12 +34,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 pub(crate) fn router() -> Router<Sandbox> {
     Router::new()
-        .route("/v1/payment_intents", post(create))
+        .route("/v1/payment_intents", post(create).get(payments))
         .route("/v1/payment_intents/search", get(search))
         .route("/v1/payment_intents/{id}", get(retrieve))
         .route("/v1/payment_intents/{id}/confirm", post(confirm))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
         .route("/v1/refunds", post(refund).get(refunds))
+        .route("/v1/refunds/{id}", get(retrieve_refund))
+        .route("/v1/charges", get(charges))
+        .route("/v1/charges/{id}", get(retrieve_charge))
+        .route("/v1/disputes", get(disputes))
+        .route("/v1/disputes/{id}", get(retrieve_dispute))
+        .route("/v1/events", get(events))
+        .route("/v1/events/{id}", get(retrieve_event))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
@@ -68,18 +76,6 @@ async fn refund(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes)
     sandbox.write(WriteVerb::Refund, &headers, &body).await
 }
 
-async fn retrieve(
-    State(sandbox): State<Sandbox>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let find = |book: &Book| match book.intent(&id) {
-        Some(intent) => Ok(render::intent(intent)),
-        None => Err(ApiError::no_such_intent(&id)),
-    };
-    sandbox.read(Verb::Retrieve, &headers, find).await
-}
-
 async fn search(
     State(sandbox): State<Sandbox>,
     RawQuery(query): RawQuery,
@@ -93,14 +89,34 @@ async fn search(
     sandbox.read(Verb::Search, &headers, find).await
 }
 
-async fn refunds(
-    State(sandbox): State<Sandbox>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let find = |book: &Book| operation::refunds(book, &params).map(render::refunds);
-    sandbox.read(Verb::ListRefunds, &headers, find).await
+/// The endpoints that list things and give one of them differ only in what the things are.
+macro_rules! readers {
+    ($($list:ident, $one:ident;)*) => {$(
+        async fn $list(
+            State(sandbox): State<Sandbox>,
+            RawQuery(query): RawQuery,
+            headers: HeaderMap,
+        ) -> Response {
+            let params = Params::parse(query.unwrap_or_default().as_bytes());
+            sandbox.read(Verb::List, &headers, |book| lists::$list(book, &params)).await
+        }
+
+        async fn $one(
+            State(sandbox): State<Sandbox>,
+            Path(id): Path<String>,
+            headers: HeaderMap,
+        ) -> Response {
+            sandbox.read(Verb::Retrieve, &headers, |book| lists::$one(book, &id)).await
+        }
+    )*};
+}
+
+readers! {
+    payments, retrieve;
+    refunds, retrieve_refund;
+    charges, retrieve_charge;
+    disputes, retrieve_dispute;
+    events, retrieve_event;
 }
 
 /// What goes back, before it is bytes.
@@ -226,8 +242,7 @@ impl Sandbox {
                             reply: change.reply,
                             at: now,
                         });
-                        let line = Line { intent: Arc::new(change.intent), kept };
-                        (answer, state.commit(line))
+                        (answer, state.commit(Arc::new(change.intent), kept, now))
                     }
                 },
             }

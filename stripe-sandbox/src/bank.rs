@@ -1,42 +1,33 @@
-//! What only a sandbox has: the page where a person is the bank, the list to reckon by, faults.
+//! What only a sandbox has: to be the bank, the buyer who complains, or somebody at Stripe's
+//! dashboard; the list to reckon by; trouble on demand.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::Sandbox;
-use crate::book::Line;
-use crate::faults::Fault;
-use crate::intent::{Intent, Status};
+use crate::error::ApiError;
+use crate::faults::{Fault, Report};
+use crate::intent::Intent;
+use crate::params::Params;
+use crate::webhooks::{self, Manner};
 
-/// Payments shown on the page at most, the newest first.
-const SHOWN_MAX: usize = 200;
+const DISPUTE_REASON: &str = "fraudulent";
 
 pub(crate) fn router() -> Router<Sandbox> {
     Router::new()
-        .route("/", get(page))
         .route("/sandbox/payments", get(payments))
-        .route("/sandbox/payments/{id}/approve", post(approve))
-        .route("/sandbox/payments/{id}/refuse", post(refuse))
-        .route("/sandbox/faults", post(add_fault).delete(clear_faults))
-}
-
-async fn page(State(sandbox): State<Sandbox>) -> Html<String> {
-    let state = sandbox.state();
-    let mut rows = String::new();
-    for intent in state.book.intents().rev().take(SHOWN_MAX) {
-        row(&mut rows, intent);
-    }
-    if rows.is_empty() {
-        rows.push_str("<tr><td colspan=5>No payments yet.</td></tr>");
-    }
-    Html(include_str!("page.html").replace("<!-- rows -->", &rows))
+        .route("/sandbox/payments/{id}/{deed}", post(change))
+        .route("/sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/sandbox/webhook", axum::routing::put(set_webhook))
+        .route("/sandbox/events/{id}/send", post(resend))
 }
 
 async fn payments(State(sandbox): State<Sandbox>) -> Response {
@@ -46,31 +37,76 @@ async fn payments(State(sandbox): State<Sandbox>) -> Response {
     }
 }
 
-async fn approve(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Response {
-    authenticate(&sandbox, &id, true).await
+/// What somebody other than the shop does to a payment.
+#[derive(Clone, Copy)]
+enum Deed {
+    Approve,
+    Refuse,
+    Refund,
+    Dispute,
+    Win,
+    Lose,
 }
 
-async fn refuse(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Response {
-    authenticate(&sandbox, &id, false).await
+impl Deed {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "approve" => Self::Approve,
+            "refuse" => Self::Refuse,
+            "refund" => Self::Refund,
+            "dispute" => Self::Dispute,
+            "win" => Self::Win,
+            "lose" => Self::Lose,
+            _ => return None,
+        })
+    }
+
+    fn act(self, intent: &mut Intent, params: &Params, now: i64) -> Result<(), ApiError> {
+        let amount = params.integer("amount")?;
+        match self {
+            Self::Approve => intent.decide(true, now),
+            Self::Refuse => intent.decide(false, now),
+            Self::Refund => intent.refund(amount, None, BTreeMap::new(), now).map(drop),
+            Self::Dispute => {
+                let reason = params.get("reason").unwrap_or(DISPUTE_REASON);
+                intent.open_dispute(reason, amount, now)
+            }
+            Self::Win => intent.close_dispute(true),
+            Self::Lose => intent.close_dispute(false),
+        }
+    }
 }
 
-/// The bank's word on a payment that waits for it; then back to the page.
-async fn authenticate(sandbox: &Sandbox, id: &str, approved: bool) -> Response {
+/// Does it and goes back to the page.
+async fn change(
+    State(sandbox): State<Sandbox>,
+    Path((id, deed)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let Some(deed) = Deed::named(&deed) else {
+        let deeds = "one can approve, refuse, refund, dispute, win or lose";
+        return (StatusCode::NOT_FOUND, deeds).into_response();
+    };
     let receipt = {
+        let now = chrono::Utc::now().timestamp();
         let mut state = sandbox.state();
-        let Some(intent) = state.book.intent(id) else {
+        let Some(intent) = state.book.intent(&id) else {
             return (StatusCode::NOT_FOUND, "no such payment").into_response();
         };
         let mut intent = Intent::clone(intent);
-        if let Err(error) = intent.authenticate(approved) {
+        if let Err(error) = deed.act(&mut intent, &Params::parse(&body), now) {
             return (StatusCode::CONFLICT, error.message).into_response();
         }
-        state.commit(Line { intent: Arc::new(intent), kept: None })
+        state.commit(Arc::new(intent), None, now)
     };
     match receipt.wait().await {
         Ok(()) => Redirect::to("/").into_response(),
         Err(failed) => (StatusCode::INTERNAL_SERVER_ERROR, failed.to_string()).into_response(),
     }
+}
+
+async fn faults(State(sandbox): State<Sandbox>) -> Json<Report> {
+    Json(sandbox.faults().report())
 }
 
 async fn add_fault(State(sandbox): State<Sandbox>, Json(fault): Json<Fault>) -> StatusCode {
@@ -86,45 +122,26 @@ async fn clear_faults(State(sandbox): State<Sandbox>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn row(rows: &mut String, intent: &Intent) {
-    let id = escaped(&intent.id);
-    let card = intent.method.as_ref().map_or("", |method| &method.card);
-    let error = intent.last_error.as_ref().map_or("", |last| &last.error.message);
-    let mut note = escaped(error);
-    for (name, value) in &intent.metadata {
-        note += &format!("<br>{} {}", escaped(name), escaped(value));
+/// Where events go, and how badly. Without `to` they keep going where they went.
+async fn set_webhook(State(sandbox): State<Sandbox>, Json(mut manner): Json<Manner>) -> StatusCode {
+    if !manner.is_possible() {
+        return StatusCode::UNPROCESSABLE_ENTITY;
     }
-    let refunded = intent.refunded();
-    if refunded > 0 {
-        note += &format!("<br>refunded {refunded}");
-    }
-    if intent.status == Status::RequiresAction {
-        note += &format!(
-            "<form method=post action=\"/sandbox/payments/{id}/approve\">\
-             <button>Bank approves</button></form> \
-             <form method=post action=\"/sandbox/payments/{id}/refuse\">\
-             <button>Bank refuses</button></form>"
-        );
-    }
-    let status = intent.status.as_str();
-    // Writing to a String cannot fail.
-    let _written = writeln!(
-        rows,
-        "<tr id=\"{id}\"><td>{id}<td class=amount>{} {}<td>{}<td class={status}>{status}<td>{note}",
-        intent.amount,
-        escaped(&intent.currency),
-        escaped(card),
-    );
+    let mut current = sandbox.manner();
+    manner.to = manner.to.or_else(|| current.to.take());
+    *current = manner;
+    StatusCode::NO_CONTENT
 }
 
-fn escaped(text: &str) -> String {
-    let escape = |character| match character {
-        '&' => "&amp;".to_owned(),
-        '<' => "&lt;".to_owned(),
-        '>' => "&gt;".to_owned(),
-        '"' => "&quot;".to_owned(),
-        '\'' => "&#39;".to_owned(),
-        other => String::from(other),
+/// Sends an event again; 502 when the shop does not take it.
+async fn resend(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Response {
+    let event = sandbox.state().book.events().find(|event| event.news.id == id).cloned();
+    let Some(event) = event else {
+        return (StatusCode::NOT_FOUND, "no such event").into_response();
     };
-    text.chars().map(escape).collect()
+    if webhooks::resend(&sandbox, &event).await {
+        Redirect::to("/").into_response()
+    } else {
+        (StatusCode::BAD_GATEWAY, "the shop did not take it").into_response()
+    }
 }

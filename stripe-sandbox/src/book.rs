@@ -1,26 +1,45 @@
-//! Everything the sandbox knows: payments, and the answers kept under idempotency keys.
+//! Everything the sandbox knows: payments, events, and the answers kept under idempotency keys.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::ApiError;
 use crate::intent::Intent;
+use crate::news::{Event, News};
 
 /// Payments known at most; the oldest goes when another comes. About 3 KB each with its keys.
 const PAYMENTS_MAX: usize = 50_000;
 /// Kept answers at most; the oldest goes when another comes.
 const KEYS_MAX: usize = 150_000;
+/// Events known at most; the oldest goes when another comes.
+const EVENTS_MAX: usize = 20_000;
 /// How long the answer to a key is kept: Stripe's own term.
 const KEY_SECONDS_MAX: i64 = 24 * 60 * 60;
 
-/// One change, and one line of the journal: the payment as it is afterwards, and the answer.
+/// One change, and one line of the journal: the payment as it is afterwards, the answer, and what
+/// is told of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     #[serde(serialize_with = "shared", deserialize_with = "unshared")]
     pub(crate) intent: Arc<Intent>,
     pub(crate) kept: Option<Kept>,
+    #[serde(default)]
+    pub(crate) news: Vec<News>,
+    /// Seconds since the Unix epoch.
+    #[serde(default)]
+    pub(crate) at: i64,
+    /// The payment has changed since: the line only keeps an answer or an event.
+    #[serde(default)]
+    pub(crate) past: bool,
+}
+
+impl Line {
+    /// A payment as it stands.
+    pub(crate) fn standing(intent: Arc<Intent>) -> Self {
+        Self { intent, kept: None, news: Vec::new(), at: 0, past: false }
+    }
 }
 
 /// The answer that a key gets from now on.
@@ -51,6 +70,10 @@ pub(crate) struct Book {
     next_number: u64,
     keys: HashMap<String, (Kept, Arc<Intent>)>,
     keys_by_age: VecDeque<(i64, String)>,
+    /// The oldest first.
+    events: VecDeque<Arc<Event>>,
+    /// What happens to payments by itself, by its time.
+    timers: BTreeSet<(i64, String)>,
 }
 
 impl Book {
@@ -75,14 +98,35 @@ impl Book {
         (now - kept.at < KEY_SECONDS_MAX).then_some((kept, intent))
     }
 
+    /// Every event, the oldest first.
+    pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
+        self.events.iter()
+    }
+
+    /// The payments to which something is to happen by now.
+    pub(crate) fn due(&self, now: i64) -> Vec<Arc<Intent>> {
+        let due = self.timers.iter().take_while(|(at, _)| *at <= now);
+        due.filter_map(|(_, id)| self.intent(id)).cloned().collect()
+    }
+
     /// Takes a change over. Applying the same changes in the same order gives the same book.
     pub(crate) fn apply(&mut self, line: Line) {
-        let Line { intent, kept } = line;
+        let Line { intent, kept, news, at, past } = line;
+        for news in news {
+            self.events.push_back(Arc::new(Event::new(news, at, Arc::clone(&intent))));
+            if self.events.len() > EVENTS_MAX {
+                self.events.pop_front();
+            }
+        }
         if let Some(kept) = kept {
             self.forget_before(kept.at - KEY_SECONDS_MAX);
             self.keys_by_age.push_back((kept.at, kept.key.clone()));
             self.keys.insert(kept.key.clone(), (kept, Arc::clone(&intent)));
         }
+        if past {
+            return;
+        }
+        self.set_timer(&intent);
         let number = *self.numbers.entry(intent.id.clone()).or_insert_with(|| {
             self.next_number += 1;
             self.next_number
@@ -92,6 +136,19 @@ impl Book {
             && let Some((_, oldest)) = self.intents.pop_first()
         {
             self.numbers.remove(&oldest.id);
+            if let Some(due) = oldest.due() {
+                self.timers.remove(&(due, oldest.id.clone()));
+            }
+        }
+    }
+
+    /// In the place of the timer that the payment had.
+    fn set_timer(&mut self, intent: &Intent) {
+        if let Some(due) = self.intent(&intent.id).and_then(|earlier| earlier.due()) {
+            self.timers.remove(&(due, intent.id.clone()));
+        }
+        if let Some(due) = intent.due() {
+            self.timers.insert((due, intent.id.clone()));
         }
     }
 
@@ -100,15 +157,22 @@ impl Book {
         self.forget_before(now - KEY_SECONDS_MAX);
     }
 
-    /// The shortest journal that gives this book again: what was answered, then how things stand.
+    /// The shortest journal that gives this book again: how things stand, then what was answered
+    /// and told before.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line> {
+        let standing = self.intents.values().map(|intent| Line::standing(Arc::clone(intent)));
         let answered = self.keys_by_age.iter().filter_map(|(at, key)| {
             let (kept, intent) = self.keys.get(key)?;
-            let line = Line { intent: Arc::clone(intent), kept: Some(kept.clone()) };
-            (kept.at == *at).then_some(line)
+            let kept = (kept.at == *at).then(|| kept.clone())?;
+            Some(Line { kept: Some(kept), past: true, ..Line::standing(Arc::clone(intent)) })
         });
-        let standing = self.intents.values();
-        answered.chain(standing.map(|intent| Line { intent: Arc::clone(intent), kept: None }))
+        let told = self.events.iter().map(|event| Line {
+            news: vec![event.news.clone()],
+            at: event.at,
+            past: true,
+            ..Line::standing(Arc::clone(&event.intent))
+        });
+        standing.chain(answered).chain(told)
     }
 
     fn forget_before(&mut self, end: i64) {

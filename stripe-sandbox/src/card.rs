@@ -7,6 +7,9 @@ pub(crate) struct Card {
     pub(crate) last4: &'static str,
     pub(crate) funding: &'static str,
     pub(crate) bank: Bank,
+    pub(crate) refund: Refunding,
+    /// Why its owner complains at the bank as soon as the money is taken, if they do.
+    pub(crate) dispute: Option<&'static str>,
 }
 
 /// What the bank says to a payment.
@@ -18,6 +21,20 @@ pub(crate) enum Bank {
     Asks {
         then: Option<Decline>,
     },
+    /// The bank answers some time later, without asking anybody.
+    TakesTime {
+        then: Option<Decline>,
+    },
+}
+
+/// How money goes back to a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refunding {
+    AtOnce,
+    /// Pending first.
+    Later,
+    /// Seems to work, and then the bank does not take the money back.
+    FailsLater,
 }
 
 /// A refusal as Stripe words it.
@@ -40,8 +57,17 @@ pub(crate) fn of_payment_method(id: &str) -> Option<Card> {
 
 /// The card by the part of the name that tokens and payment methods share.
 pub(crate) fn named(name: &str) -> Option<Card> {
-    let credit = |brand, last4| Card { brand, last4, funding: "credit", bank: Bank::Approves };
+    let credit = |brand, last4| Card {
+        brand,
+        last4,
+        funding: "credit",
+        bank: Bank::Approves,
+        refund: Refunding::AtOnce,
+        dispute: None,
+    };
     let visa = |last4, bank| Card { bank, ..credit("visa", last4) };
+    let refunding = |last4, refund| Card { refund, ..credit("visa", last4) };
+    let disputing = |last4, reason| Card { dispute: Some(reason), ..credit("visa", last4) };
     // Stripe knows its declining cards by two names: `chargeDeclined` and `visa_chargeDeclined`.
     let name = match name.strip_prefix("visa_") {
         Some(rest) if rest.starts_with("chargeDeclined") => rest,
@@ -76,11 +102,18 @@ pub(crate) fn named(name: &str) -> Option<Card> {
         "chargeDeclinedExpiredCard" => visa("0069", Bank::Declines(EXPIRED)),
         "chargeDeclinedIncorrectCvc" => visa("0127", Bank::Declines(WRONG_CVC)),
         "chargeDeclinedProcessingError" => visa("0119", Bank::Declines(PROCESSING)),
+        // Of the sandbox alone: Stripe has such waits only for ways to pay other than cards.
+        "delayed" => visa("0077", Bank::TakesTime { then: None }),
+        "delayedDeclined" => visa("0078", Bank::TakesTime { then: Some(GENERIC) }),
+        "pendingRefund" => refunding("7726", Refunding::Later),
+        "refundFail" => refunding("5126", Refunding::FailsLater),
+        "createDispute" => disputing("0259", "fraudulent"),
+        "createDisputeProductNotReceived" => disputing("2685", "product_not_received"),
         _ => return None,
     })
 }
 
-const GENERIC: Decline = declined("generic_decline", "the card was declined");
+pub(crate) const GENERIC: Decline = declined("generic_decline", "the card was declined");
 const INSUFFICIENT_FUNDS: Decline = declined("insufficient_funds", "the card has too little on it");
 const LOST: Decline = declined("lost_card", "the card was declined");
 const STOLEN: Decline = declined("stolen_card", "the card was declined");

@@ -66,6 +66,12 @@ impl ApiError {
         Self { status: 404, ..Self::invalid("intent", "resource_missing", message) }
     }
 
+    /// What the address names is not known here.
+    pub(crate) fn no_such(what: &str, id: &str) -> Self {
+        let message = format!("no such {what}: '{id}'");
+        Self { status: 404, ..Self::invalid("id", "resource_missing", message) }
+    }
+
     /// The payment's state does not allow it.
     pub(crate) fn unexpected_state(verb: &str, status: Status) -> Self {
         let message = format!("cannot {verb} a payment_intent with status {}", status.as_str());

@@ -1,8 +1,9 @@
 //! Trouble on demand: what a real provider and a real network do now and then.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::operation::Verb;
@@ -10,14 +11,18 @@ use crate::operation::Verb;
 /// Faults that wait at most; more are refused.
 const FAULTS_MAX: usize = 64;
 /// The longest injected delay.
-pub(crate) const SLOW_MS_MAX: u64 = 120_000;
+const SLOW_MS_MAX: u64 = 120_000;
 
-/// A fault for the next calls.
+/// A fault for the next calls, or for some of all.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
     /// How many calls it hits.
-    next: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<u32>,
+    /// Or, how many of a hundred calls it hits, until it is cleared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    percent: Option<u8>,
     /// Which calls it hits; all when absent.
     #[serde(default)]
     on: Option<Verb>,
@@ -27,8 +32,8 @@ pub(crate) struct Fault {
     ms: u64,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-enum Kind {
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
     /// The call works, and its answer never arrives.
     #[serde(rename = "lost_answer")]
     LostAnswer,
@@ -55,27 +60,49 @@ pub(crate) enum Trouble {
 }
 
 #[derive(Default)]
-pub(crate) struct Faults(VecDeque<Fault>);
+pub(crate) struct Faults {
+    waiting: VecDeque<Fault>,
+    hit: BTreeMap<Kind, u64>,
+}
+
+/// What waits, and how many calls were hit since the start.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    waiting: Vec<Fault>,
+    hit: BTreeMap<Kind, u64>,
+}
 
 impl Faults {
     /// Adds a fault behind those that wait; false when it cannot be.
     pub(crate) fn add(&mut self, fault: Fault) -> bool {
-        let fits = self.0.len() < FAULTS_MAX && fault.next > 0 && fault.ms <= SLOW_MS_MAX;
+        let often = match (fault.next, fault.percent) {
+            (Some(next), None) => next > 0,
+            (None, Some(percent)) => (1..=100).contains(&percent),
+            (Some(_), Some(_)) | (None, None) => false,
+        };
+        let fits = self.waiting.len() < FAULTS_MAX && often && fault.ms <= SLOW_MS_MAX;
         if fits {
-            self.0.push_back(fault);
+            self.waiting.push_back(fault);
         }
         fits
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.waiting.clear();
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report { waiting: self.waiting.iter().cloned().collect(), hit: self.hit.clone() }
     }
 
     /// What is to happen to this call: the first waiting fault that is meant for it.
     pub(crate) fn take(&mut self, verb: Verb) -> Option<Trouble> {
-        let place = self.0.iter().position(|fault| fault.on.is_none_or(|on| on == verb))?;
-        let fault = self.0.get_mut(place)?;
-        fault.next -= 1;
+        let hits = |fault: &Fault| {
+            fault.on.is_none_or(|on| on == verb)
+                && fault.percent.is_none_or(|percent| rand::rng().random_range(0..100) < percent)
+        };
+        let place = self.waiting.iter().position(hits)?;
+        let fault = self.waiting.get_mut(place)?;
         let trouble = match fault.kind {
             Kind::LostAnswer => Trouble::LostAnswer,
             Kind::Error500 => Trouble::Error500,
@@ -83,8 +110,12 @@ impl Faults {
             Kind::RateLimit => Trouble::RateLimit,
             Kind::SlowMs => Trouble::Slow(Duration::from_millis(fault.ms)),
         };
-        if fault.next == 0 {
-            self.0.remove(place);
+        *self.hit.entry(fault.kind).or_default() += 1;
+        if let Some(next) = &mut fault.next {
+            *next -= 1;
+            if *next == 0 {
+                self.waiting.remove(place);
+            }
         }
         Some(trouble)
     }

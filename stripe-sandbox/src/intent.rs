@@ -1,4 +1,9 @@
 //! A payment (Stripe: `PaymentIntent`) and the ways its state moves.
+//!
+//! `refund` and `dispute`: how money goes back.
+
+pub(crate) mod dispute;
+pub(crate) mod refund;
 
 use std::collections::BTreeMap;
 
@@ -7,6 +12,11 @@ use uuid::Uuid;
 
 use crate::card::{self, Bank, Card, Decline};
 use crate::error::ApiError;
+use crate::intent::dispute::Dispute;
+use crate::intent::refund::Refund;
+
+/// How long a bank that takes its time does so.
+pub(crate) const DELAY_SECONDS: i64 = 2;
 
 /// A payment with everything that happened to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,10 +35,28 @@ pub(crate) struct Intent {
     pub(crate) method: Option<Method>,
     /// The latest attempt to charge, successful or not.
     pub(crate) charge: Option<String>,
+    /// All of them, the first first.
+    #[serde(default)]
+    pub(crate) attempts: Vec<Attempt>,
     pub(crate) last_error: Option<LastError>,
+    /// When a bank that takes its time will have decided.
+    #[serde(default)]
+    pub(crate) decided_at: Option<i64>,
     pub(crate) canceled_at: Option<i64>,
     pub(crate) cancellation_reason: Option<String>,
     pub(crate) refunds: Vec<Refund>,
+    #[serde(default)]
+    pub(crate) disputes: Vec<Dispute>,
+}
+
+/// One attempt to charge (Stripe: `Charge`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) id: String,
+    pub(crate) created: i64,
+    pub(crate) method: Option<Method>,
+    /// Why no money moved; none when it did.
+    pub(crate) error: Option<ApiError>,
 }
 
 /// Stripe's states of a payment; the rest of them need what the sandbox does not have.
@@ -38,6 +66,8 @@ pub(crate) enum Status {
     RequiresPaymentMethod,
     RequiresConfirmation,
     RequiresAction,
+    /// The bank has not answered yet.
+    Processing,
     Succeeded,
     Canceled,
 }
@@ -48,6 +78,7 @@ impl Status {
             Self::RequiresPaymentMethod => "requires_payment_method",
             Self::RequiresConfirmation => "requires_confirmation",
             Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
         }
@@ -80,16 +111,6 @@ pub(crate) struct LastError {
     pub(crate) method: Option<Method>,
 }
 
-/// Money given back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refund {
-    pub(crate) id: String,
-    pub(crate) amount: i64,
-    pub(crate) reason: Option<String>,
-    pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) created: i64,
-}
-
 /// What the shop says about the buyer when it confirms.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Confirmation {
@@ -103,11 +124,12 @@ impl Intent {
         &mut self,
         method: Option<Method>,
         confirmation: Confirmation,
+        now: i64,
     ) -> Result<(), ApiError> {
         let open = match self.status {
             Status::RequiresPaymentMethod | Status::RequiresConfirmation => true,
             Status::RequiresAction => method.is_some(),
-            Status::Succeeded | Status::Canceled => false,
+            Status::Processing | Status::Succeeded | Status::Canceled => false,
         };
         if !open {
             return Err(ApiError::unexpected_state("confirm", self.status));
@@ -118,10 +140,16 @@ impl Intent {
         let bank = method.card().map_or(Bank::Approves, |card| card.bank);
         self.method = Some(method);
         match bank {
-            Bank::Approves => self.charge(None),
-            Bank::Declines(decline) => self.charge(Some(decline)),
+            Bank::Approves => self.charge(None, now),
+            Bank::Declines(decline) => self.charge(Some(decline), now),
             Bank::Asks { .. } if confirmation.buyer_absent => {
-                self.charge(Some(card::AUTHENTICATION_REQUIRED))
+                self.charge(Some(card::AUTHENTICATION_REQUIRED), now)
+            }
+            Bank::TakesTime { .. } => {
+                self.status = Status::Processing;
+                self.decided_at = Some(now + DELAY_SECONDS);
+                self.last_error = None;
+                Ok(())
             }
             Bank::Asks { .. } => {
                 self.status = Status::RequiresAction;
@@ -131,27 +159,48 @@ impl Intent {
         }
     }
 
-    /// The buyer has proved who they are, or has failed to.
-    pub(crate) fn authenticate(&mut self, approved: bool) -> Result<(), ApiError> {
-        if self.status != Status::RequiresAction {
-            return Err(ApiError::unexpected_state("authenticate", self.status));
-        }
+    /// The buyer has proved who they are, or has failed to; or a bank that takes its time has
+    /// answered.
+    pub(crate) fn decide(&mut self, approved: bool, now: i64) -> Result<(), ApiError> {
+        let error = match self.status {
+            Status::RequiresAction => ApiError::refused(
+                "payment_intent_authentication_failure",
+                "the buyer did not prove to be the owner of the card",
+            ),
+            Status::Processing => ApiError::declined(card::GENERIC),
+            Status::RequiresPaymentMethod
+            | Status::RequiresConfirmation
+            | Status::Succeeded
+            | Status::Canceled => return Err(ApiError::unexpected_state("decide", self.status)),
+        };
+        self.decided_at = None;
         if approved {
             let bank = self.method.as_ref().and_then(Method::card).map(|card| card.bank);
             let then = match bank {
-                Some(Bank::Asks { then }) => then,
+                Some(Bank::Asks { then } | Bank::TakesTime { then }) => then,
                 Some(Bank::Declines(decline)) => Some(decline),
                 Some(Bank::Approves) | None => None,
             };
-            // A decline after the buyer was asked is no error of the request: it shows in the state.
-            return self.charge(then).or(Ok(()));
+            // A decline that comes later is no error of a request: it shows in the state.
+            return self.charge(then, now).or(Ok(()));
         }
-        let error = ApiError::refused(
-            "payment_intent_authentication_failure",
-            "the buyer did not prove to be the owner of the card",
-        );
         self.fail(error);
         Ok(())
+    }
+
+    /// When the next thing happens to this payment by itself.
+    pub(crate) fn due(&self) -> Option<i64> {
+        let refunds = self.refunds.iter().filter_map(|refund| refund.settled_at);
+        self.decided_at.into_iter().chain(refunds).min()
+    }
+
+    /// Lets happen what is due.
+    pub(crate) fn pass_time(&mut self, now: i64) {
+        if self.decided_at.is_some_and(|at| at <= now) {
+            // Only a payment that is being processed has such a time.
+            let _decided = self.decide(true, now);
+        }
+        self.settle_refunds(now);
     }
 
     /// Ends the payment for ever without money moving.
@@ -165,53 +214,38 @@ impl Intent {
                 self.cancellation_reason = reason.map(str::to_owned);
                 Ok(())
             }
-            Status::Succeeded | Status::Canceled => {
+            Status::Processing | Status::Succeeded | Status::Canceled => {
                 Err(ApiError::unexpected_state("cancel", self.status))
             }
         }
     }
 
-    /// Gives money back; all that is left unless `amount` says how much.
-    pub(crate) fn refund(
-        &mut self,
-        amount: Option<i64>,
-        reason: Option<&str>,
-        metadata: BTreeMap<String, String>,
-        now: i64,
-    ) -> Result<String, ApiError> {
-        if self.status != Status::Succeeded {
-            return Err(ApiError::unexpected_state("refund", self.status));
-        }
-        let left = self.amount - self.refunded();
-        if left == 0 {
-            let message = "everything has been refunded already";
-            return Err(ApiError::refused("charge_already_refunded", message));
-        }
-        let amount = amount.unwrap_or(left);
-        if amount < 1 || amount > left {
-            let message = format!("a refund is between 1 and the {left} that are left");
-            return Err(ApiError::invalid("amount", "parameter_invalid_integer", message));
-        }
-        let id = new_id("re");
-        let reason = reason.map(str::to_owned);
-        self.refunds.push(Refund { id: id.clone(), amount, reason, metadata, created: now });
-        Ok(id)
-    }
-
-    pub(crate) fn refunded(&self) -> i64 {
-        self.refunds.iter().map(|refund| refund.amount).sum()
-    }
-
-    fn charge(&mut self, decline: Option<Decline>) -> Result<(), ApiError> {
-        self.charge = Some(new_id("ch"));
-        if let Some(decline) = decline {
-            let error = ApiError::declined(decline);
+    fn charge(&mut self, decline: Option<Decline>, now: i64) -> Result<(), ApiError> {
+        let id = new_id("ch");
+        let error = decline.map(ApiError::declined);
+        let attempt = Attempt {
+            id: id.clone(),
+            created: now,
+            method: self.method.clone(),
+            error: error.clone(),
+        };
+        self.charge = Some(id);
+        self.attempts.push(attempt);
+        if let Some(error) = error {
             self.fail(error.clone());
             return Err(error);
         }
         self.status = Status::Succeeded;
         self.last_error = None;
+        if let Some(reason) = self.card().and_then(|card| card.dispute) {
+            self.open_dispute(reason, None, now)?;
+        }
         Ok(())
+    }
+
+    /// The card that was charged or is to be.
+    pub(crate) fn card(&self) -> Option<Card> {
+        self.method.as_ref().and_then(Method::card)
     }
 
     /// Back to where another card may be tried.

@@ -221,17 +221,20 @@ mod tests {
             status: Status::RequiresPaymentMethod,
             method: None,
             charge: None,
+            attempts: Vec::new(),
             last_error: None,
+            decided_at: None,
             canceled_at: None,
             cancellation_reason: None,
             refunds: Vec::new(),
+            disputes: Vec::new(),
         }
     }
 
     fn line(intent: Intent, key: &str, at: i64) -> Line {
         let kept =
             Kept { key: key.to_owned(), fingerprint: "f".to_owned(), reply: Reply::Intent, at };
-        Line { intent: Arc::new(intent), kept: Some(kept) }
+        Line { kept: Some(kept), ..Line::standing(Arc::new(intent)) }
     }
 
     async fn write(directory: &Path, lines: &[Line]) {
@@ -243,7 +246,7 @@ mod tests {
 
     fn paid(id: &str) -> Intent {
         let mut paid = intent(id);
-        paid.confirm(Some(Method::new("visa", 0)), Confirmation::default()).unwrap();
+        paid.confirm(Some(Method::new("visa", 0)), Confirmation::default(), 0).unwrap();
         paid
     }
 

@@ -4,10 +4,13 @@
 //! runs against Stripe.
 //!
 //! - [`Sandbox`] (here): opened, served, asked what was paid.
-//! - `api`: Stripe's endpoints, idempotency keys, injected faults.
-//! - `bank`: the page where a person is the bank, and the endpoints only a sandbox has.
+//! - `api`: Stripe's endpoints and idempotency keys; `lists`: those that list; `faults`: trouble on
+//!   demand.
+//! - `bank`: the endpoints only a sandbox has, with which a person or a test is the bank, the buyer
+//!   or somebody at Stripe's dashboard; `page`: the page with buttons for them.
 //! - `operation`: what each endpoint does to a payment; `intent`: the payment; `card`: the test
 //!   cards; `render`: the JSON shapes; `params`, `error`: the form body and Stripe's errors.
+//! - `news`: what is told of a change; `webhooks`: telling it to the shop, signed.
 //! - `book`: everything known, bounded; `journal`: the file that makes it survive a crash.
 
 mod api;
@@ -18,26 +21,38 @@ mod error;
 mod faults;
 mod intent;
 mod journal;
+mod lists;
+mod news;
 mod operation;
+mod page;
 mod params;
 mod render;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 pub use crate::journal::OpenError;
+pub use crate::webhooks::Webhook;
 
-use crate::book::Book;
+use crate::book::{Book, Kept, Line};
 use crate::faults::Faults;
+use crate::intent::Intent;
 use crate::journal::{Journal, Receipt};
+use crate::webhooks::{Manner, Posts};
+
+/// How often it is looked whether something happens to a payment by itself.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How a sandbox is opened.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +61,8 @@ pub struct Options {
     /// missing; none keeps them in memory only. The shop's log survives a restart: a sandbox that
     /// forgot would charge a second time for a key it has answered before.
     pub journal: Option<PathBuf>,
+    /// Where events are sent; can be changed while it runs.
+    pub webhook: Option<Webhook>,
 }
 
 /// The double. Clones share everything.
@@ -58,11 +75,15 @@ struct Shared {
     /// One lock: Stripe, too, works on a payment one request at a time.
     state: Mutex<State>,
     faults: Mutex<Faults>,
+    manner: Mutex<Manner>,
+    /// What was told and is to be sent; whoever serves takes it.
+    posts: Mutex<Option<mpsc::UnboundedReceiver<Posts>>>,
 }
 
 struct State {
     book: Book,
     journal: Journal,
+    posts: mpsc::UnboundedSender<Posts>,
 }
 
 /// One payment as the sandbox knows it, for whoever reckons afterwards.
@@ -78,8 +99,11 @@ pub struct PaymentView {
     /// Stripe's word: `requires_payment_method`, `requires_action`, `succeeded`, `canceled`, …
     pub status: String,
     pub metadata: BTreeMap<String, String>,
-    /// Minor units given back.
+    /// Minor units given back, or on their way.
     pub refunded: i64,
+    /// Minor units that the buyer's bank has taken back, for now or for good.
+    #[serde(default)]
+    pub disputed: i64,
     /// Seconds since the Unix epoch.
     pub created: i64,
 }
@@ -95,19 +119,29 @@ impl Sandbox {
             Some(directory) => Journal::open(directory, now)?,
             None => (Book::default(), Journal::none()),
         };
-        let state = Mutex::new(State { book, journal });
-        Ok(Self { shared: Arc::new(Shared { state, faults: Mutex::default() }) })
+        let (posts, waiting) = mpsc::unbounded_channel();
+        let shared = Shared {
+            state: Mutex::new(State { book, journal, posts }),
+            faults: Mutex::default(),
+            manner: Mutex::new(Manner::to(options.webhook)),
+            posts: Mutex::new(Some(waiting)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Stripe's endpoints under `/v1`, the sandbox's own under `/sandbox`, the page at `/`.
     pub fn router(&self) -> Router {
-        api::router().merge(bank::router()).with_state(self.clone())
+        api::router().merge(bank::router()).merge(page::router()).with_state(self.clone())
     }
 
-    /// Serves until `shutdown`, then lets the requests in flight finish.
+    /// Serves, and sends webhooks, until `shutdown`; then lets the requests in flight finish.
     ///
     /// # Errors
     /// When the listener fails.
+    ///
+    /// # Panics
+    /// When there is somewhere to send webhooks to and the process has not installed a rustls
+    /// crypto provider.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -119,7 +153,40 @@ impl Sandbox {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
         });
-        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown);
+        tokio::select! {
+            ended = served.into_future() => ended,
+            () = self.live() => Ok(()),
+        }
+    }
+
+    /// What happens without being asked for; never ends.
+    async fn live(&self) {
+        let tick = async {
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tick.tick().await;
+                self.pass_time();
+            }
+        };
+        tokio::join!(tick, webhooks::send_all(self));
+    }
+
+    /// Lets happen to payments what is due.
+    fn pass_time(&self) {
+        let now = chrono::Utc::now().timestamp();
+        let mut state = self.state();
+        for intent in state.book.due(now) {
+            let mut intent = Intent::clone(&intent);
+            intent.pass_time(now);
+            // Nobody waits for it: whoever looks afterwards does.
+            let _written = state.commit(Arc::new(intent), None, now);
+        }
+    }
+
+    /// From now on events are sent there, or nowhere.
+    pub fn send_webhooks_to(&self, webhook: Option<Webhook>) {
+        *self.manner() = Manner::to(webhook);
     }
 
     /// Every payment, in the order they were created.
@@ -142,6 +209,14 @@ impl Sandbox {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn manner(&self) -> MutexGuard<'_, Manner> {
+        self.shared.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_posts(&self) -> Option<mpsc::UnboundedReceiver<Posts>> {
+        self.shared.posts.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,10 +228,21 @@ impl State {
         self.journal.submit(None)
     }
 
-    /// Takes a change over and hands it to the journal; the answer waits for the receipt.
-    pub(crate) fn commit(&mut self, line: book::Line) -> Receipt {
+    /// Takes a change over, hands it to the journal, and has it told; the answer waits for the
+    /// receipt.
+    pub(crate) fn commit(&mut self, intent: Arc<Intent>, kept: Option<Kept>, now: i64) -> Receipt {
+        let before = self.book.intent(&intent.id);
+        let news = news::of(before.map(AsRef::as_ref), &intent);
+        let line = Line { kept, news, at: now, ..Line::standing(intent) };
         let receipt = self.journal.submit(Some(&line));
+        let told = line.news.len();
         self.book.apply(line);
+        if told > 0 {
+            let events: Vec<_> = self.book.events().rev().take(told).cloned().collect();
+            let events = events.into_iter().rev().collect();
+            // Nobody takes it when nobody serves.
+            let _taken = self.posts.send(Posts { events, written: self.barrier() });
+        }
         receipt
     }
 }

@@ -14,10 +14,6 @@ use crate::params::Params;
 const AMOUNT_MIN: i64 = 50;
 const AMOUNT_MAX: i64 = 99_999_999;
 
-/// How many things a list has, as Stripe has it.
-const LISTED: std::ops::RangeInclusive<usize> = 1..=100;
-const LISTED_DEFAULT: i64 = 10;
-
 /// Which endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,7 +24,8 @@ pub(crate) enum Verb {
     Refund,
     Retrieve,
     Search,
-    ListRefunds,
+    #[serde(alias = "list_refunds")]
+    List,
 }
 
 /// A call that changes something; the payment's id stands in the address, save for `create` and
@@ -96,7 +93,7 @@ impl Write {
             client_secret: format!("{id}_{}", new_id("secret")),
             id,
             idempotency_key: self.key.clone(),
-            amount: amount(params.required("amount")?)?,
+            amount: amount(params)?,
             currency: currency(params.required("currency")?)?,
             description: params.get("description").map(str::to_owned),
             metadata: params.metadata()?,
@@ -104,15 +101,18 @@ impl Write {
             status: Status::RequiresPaymentMethod,
             method: None,
             charge: None,
+            attempts: Vec::new(),
             last_error: None,
+            decided_at: None,
             canceled_at: None,
             cancellation_reason: None,
             refunds: Vec::new(),
+            disputes: Vec::new(),
         };
         only_automatic_capture(params)?;
         let method = method(params, now)?;
         if params.flag("confirm")? {
-            let outcome = intent.confirm(method, confirmation(params)?);
+            let outcome = intent.confirm(method, confirmation(params)?, now);
             return Ok(Change::of(intent, outcome.map(|()| Reply::Intent)));
         }
         if let Some(method) = method {
@@ -125,7 +125,7 @@ impl Write {
     fn confirm(&self, mut intent: Intent, now: i64) -> Result<Change, ApiError> {
         self.params.only(CONFIRM_PARAMS)?;
         let method = method(&self.params, now)?;
-        let outcome = intent.confirm(method, confirmation(&self.params)?);
+        let outcome = intent.confirm(method, confirmation(&self.params)?, now);
         Ok(Change::of(intent, outcome.map(|()| Reply::Intent)))
     }
 
@@ -148,12 +148,12 @@ impl Write {
             (Some(id), _) => known(book, id)?,
             (None, Some(charge)) => book
                 .intents()
-                .find(|intent| intent.charge.as_deref() == Some(charge))
+                .find(|intent| intent.attempts.iter().any(|attempt| attempt.id == charge))
                 .cloned()
                 .ok_or_else(|| missing("charge", charge))?,
             (None, None) => return Err(missing("payment_intent", "")),
         };
-        let amount = params.get("amount").map(|text| integer("amount", text)).transpose()?;
+        let amount = params.integer("amount")?;
         let metadata = params.metadata()?;
         let outcome = intent.refund(amount, params.get("reason"), metadata, now);
         Ok(Change::of(intent, outcome.map(Reply::Refund)))
@@ -183,17 +183,6 @@ pub(crate) fn search<'a>(
     };
     let value = value.replace("\\'", "'").replace("\\\\", "\\");
     Ok(book.with_metadata(name, &value))
-}
-
-/// The refunds of one payment, the newest first.
-pub(crate) fn refunds(book: &Book, params: &Params) -> Result<(Intent, usize), ApiError> {
-    params.only(&["payment_intent", "limit", "expand"])?;
-    let limit = params.get("limit").map_or(Ok(LISTED_DEFAULT), |text| integer("limit", text))?;
-    let Some(limit) = usize::try_from(limit).ok().filter(|limit| LISTED.contains(limit)) else {
-        let message = "a limit is between 1 and 100";
-        return Err(ApiError::invalid("limit", "parameter_invalid_integer", message));
-    };
-    Ok((known(book, params.required("payment_intent")?)?, limit))
 }
 
 const CREATE_PARAMS: &[&str] = &[
@@ -236,15 +225,9 @@ fn known(book: &Book, id: &str) -> Result<Intent, ApiError> {
     book.intent(id).map(|intent| Intent::clone(intent)).ok_or_else(|| ApiError::no_such_intent(id))
 }
 
-fn integer(name: &str, text: &str) -> Result<i64, ApiError> {
-    text.parse().map_err(|_| {
-        let message = format!("{name} is a whole number, not '{text}'");
-        ApiError::invalid(name, "parameter_invalid_integer", message)
-    })
-}
-
-fn amount(text: &str) -> Result<i64, ApiError> {
-    let amount = integer("amount", text)?;
+fn amount(params: &Params) -> Result<i64, ApiError> {
+    params.required("amount")?;
+    let amount = params.integer("amount")?.unwrap_or_default();
     if amount < 1 {
         let message = "an amount is at least 1";
         return Err(ApiError::invalid("amount", "parameter_invalid_integer", message));

@@ -32,6 +32,20 @@ impl Params {
         })
     }
 
+    /// The texts of a parameter that may come more than once: `types[]=…` or `types[0]=…`.
+    pub(crate) fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of = move |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('['));
+        self.0.iter().filter(move |(key, _)| of(key)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            let message = format!("{name} is a whole number, not '{text}'");
+            ApiError::invalid(name, "parameter_invalid_integer", message)
+        })
+    }
+
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None | Some("false") => Ok(false),

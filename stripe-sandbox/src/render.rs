@@ -4,7 +4,15 @@ use serde_json::{Value, json};
 
 use crate::PaymentView;
 use crate::error::ApiError;
-use crate::intent::{Intent, Method, Refund, Status};
+use crate::intent::dispute::Dispute;
+use crate::intent::refund::{Refund, RefundState};
+use crate::intent::{Attempt, Intent, Method, Status};
+use crate::news::{About, Event};
+
+/// The version of Stripe's interface that these shapes are of.
+const API_VERSION: &str = "2026-09-30.endive";
+/// How long a shop has to answer a dispute.
+const ANSWER_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 pub(crate) fn intent(intent: &Intent) -> Value {
     let received = if intent.status == Status::Succeeded { intent.amount } else { 0 };
@@ -50,6 +58,8 @@ pub(crate) fn intent(intent: &Intent) -> Value {
 }
 
 pub(crate) fn refund(intent: &Intent, refund: &Refund) -> Value {
+    let failed = refund.state == RefundState::Failed;
+    let pending = refund.state == RefundState::Pending;
     json!({
         "id": refund.id,
         "object": "refund",
@@ -58,23 +68,126 @@ pub(crate) fn refund(intent: &Intent, refund: &Refund) -> Value {
         "charge": intent.charge,
         "created": refund.created,
         "currency": intent.currency,
+        "failure_reason": failed.then_some("expired_or_canceled_card"),
         "metadata": refund.metadata,
         "payment_intent": intent.id,
+        "pending_reason": pending.then_some("processing"),
         "reason": refund.reason,
         "receipt_number": null,
         "source_transfer_reversal": null,
-        "status": "succeeded",
+        "status": refund.state.as_str(),
         "transfer_reversal": null,
     })
 }
 
-pub(crate) fn refunds((of, limit): (Intent, usize)) -> Value {
-    let newest_first = of.refunds.iter().rev().take(limit);
+pub(crate) fn charge_by_id(intent: &Intent, id: &str) -> Option<Value> {
+    let attempt = intent.attempts.iter().find(|attempt| attempt.id == id)?;
+    Some(charge(intent, attempt))
+}
+
+pub(crate) fn charge(intent: &Intent, attempt: &Attempt) -> Value {
+    let paid = attempt.error.is_none();
+    let (captured, refunded) = if paid { (intent.amount, intent.refunded()) } else { (0, 0) };
+    let decline = attempt.error.as_ref();
     json!({
-        "object": "list",
-        "url": "/v1/refunds",
-        "has_more": of.refunds.len() > limit,
-        "data": newest_first.map(|made| refund(&of, made)).collect::<Vec<_>>(),
+        "id": attempt.id,
+        "object": "charge",
+        "amount": intent.amount,
+        "amount_captured": captured,
+        "amount_refunded": refunded,
+        "application": null,
+        "application_fee": null,
+        "application_fee_amount": null,
+        "balance_transaction": null,
+        "billing_details": billing_details(),
+        "calculated_statement_descriptor": null,
+        "captured": paid,
+        "created": attempt.created,
+        "currency": intent.currency,
+        "customer": null,
+        "description": intent.description,
+        "disputed": paid && !intent.disputes.is_empty(),
+        "failure_balance_transaction": null,
+        "failure_code": decline.and_then(|error| error.code.as_ref()),
+        "failure_message": decline.map(|error| &error.message),
+        "fraud_details": {},
+        "livemode": false,
+        "metadata": intent.metadata,
+        "on_behalf_of": null,
+        "outcome": null,
+        "paid": paid,
+        "payment_intent": intent.id,
+        "payment_method": attempt.method.as_ref().map(|method| &method.id),
+        "payment_method_details": null,
+        "receipt_email": null,
+        "receipt_number": null,
+        "receipt_url": null,
+        "refunded": paid && refunded == intent.amount,
+        "review": null,
+        "shipping": null,
+        "source_transfer": null,
+        "statement_descriptor": null,
+        "statement_descriptor_suffix": null,
+        "status": if paid { "succeeded" } else { "failed" },
+        "transfer_data": null,
+        "transfer_group": null,
+    })
+}
+
+pub(crate) fn dispute(intent: &Intent, dispute: &Dispute) -> Value {
+    json!({
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "balance_transactions": [],
+        "charge": intent.charge,
+        "created": dispute.created,
+        "currency": intent.currency,
+        "enhanced_eligibility_types": [],
+        "evidence": { "enhanced_evidence": {} },
+        "evidence_details": {
+            "due_by": dispute.created + ANSWER_SECONDS,
+            "enhanced_eligibility": {},
+            "has_evidence": false,
+            "past_due": false,
+            "submission_count": 0,
+        },
+        "is_charge_refundable": false,
+        "livemode": false,
+        "metadata": {},
+        "network_reason_code": null,
+        "payment_intent": intent.id,
+        "payment_method_details": null,
+        "reason": dispute.reason,
+        "status": dispute.state.as_str(),
+    })
+}
+
+pub(crate) fn event(event: &Event) -> Value {
+    let intent = &*event.intent;
+    let object = match &event.news.about {
+        About::Intent => self::intent(intent),
+        About::Charge(id) => json!(charge_by_id(intent, id)),
+        About::Refund(id) => {
+            let found = intent.refunds.iter().find(|refund| refund.id == *id);
+            json!(found.map(|found| refund(intent, found)))
+        }
+        About::Dispute(id) => {
+            let found = intent.disputes.iter().find(|dispute| dispute.id == *id);
+            json!(found.map(|found| dispute(intent, found)))
+        }
+    };
+    json!({
+        "id": event.news.id,
+        "object": "event",
+        "account": null,
+        "api_version": API_VERSION,
+        "created": event.at,
+        "data": { "object": object },
+        "livemode": false,
+        "pending_webhooks": u8::from(!event.is_delivered()),
+        "request": { "id": null, "idempotency_key": null },
+        "type": event.news.kind,
     })
 }
 
@@ -120,6 +233,7 @@ pub(crate) fn view(intent: &Intent) -> PaymentView {
         status: intent.status.as_str().to_owned(),
         metadata: intent.metadata.clone(),
         refunded: intent.refunded(),
+        disputed: intent.disputed(),
         created: intent.created,
     }
 }
@@ -155,7 +269,7 @@ fn payment_method(method: &Method) -> Value {
     json!({
         "id": method.id,
         "object": "payment_method",
-        "billing_details": { "address": null, "email": null, "name": null, "phone": null },
+        "billing_details": billing_details(),
         "card": card.map(|card| json!({
             "brand": card.brand,
             "country": "US",
@@ -170,4 +284,8 @@ fn payment_method(method: &Method) -> Value {
         "metadata": {},
         "type": "card",
     })
+}
+
+fn billing_details() -> Value {
+    json!({ "address": null, "email": null, "name": null, "phone": null, "tax_id": null })
 }

@@ -99,7 +99,15 @@ async fn faults_hit_the_calls_they_are_meant_for_and_then_end() {
     assert_eq!(status("k1").await, (500, true));
     assert_eq!(it.payments().await[0].status, "succeeded", "done, though the answer was 500");
     assert_eq!(status("k2").await, (200, false));
-    for senseless in [json!({ "next": 0, "kind": "error_500" }), json!({ "next": 1 })] {
+    let report = it.http.get(format!("{}/sandbox/faults", it.base)).send().await.unwrap();
+    let hit = &json(report).await.1["hit"];
+    assert_eq!(*hit, json!({ "error_500": 2, "error_500_after": 1, "rate_limit": 1 }));
+    for senseless in [
+        json!({ "next": 0, "kind": "error_500" }),
+        json!({ "next": 1 }),
+        json!({ "percent": 101, "kind": "error_500" }),
+        json!({ "kind": "error_500" }),
+    ] {
         let url = format!("{}/sandbox/faults", it.base);
         assert!(
             it.http.post(url).json(&senseless).send().await.unwrap().status().is_client_error()
@@ -108,9 +116,20 @@ async fn faults_hit_the_calls_they_are_meant_for_and_then_end() {
 }
 
 #[tokio::test]
+async fn a_part_of_all_calls_fails_until_it_is_cleared() {
+    let it = Running::new().await;
+    it.fault(json!({ "percent": 100, "on": "create", "kind": "rate_limit" })).await;
+    for _ in 0..3 {
+        assert_eq!(sell(&it, "k1", SALE).await.0, 429);
+    }
+    it.http.delete(format!("{}/sandbox/faults", it.base)).send().await.unwrap();
+    assert_eq!(sell(&it, "k1", SALE).await.0, 200);
+}
+
+#[tokio::test]
 async fn after_a_restart_payments_and_keys_are_known() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { journal: Some(dir.path().join("stripe")) };
+    let options = Options { journal: Some(dir.path().join("stripe")), webhook: None };
     let it = Running::start(options.clone()).await;
     let (_, _, first) = sell(&it, "k1", SALE).await;
     it.post("/v1/refunds", &[("payment_intent", first["id"].as_str().unwrap()), ("amount", "1")])

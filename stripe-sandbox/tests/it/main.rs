@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod aftermath;
 mod bank;
 mod idempotency;
+mod lists;
 mod payments;
+mod webhooks;
+
+use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -78,4 +83,13 @@ const SALE: &[(&str, &str)] = &[
 
 async fn json(answer: Response) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Waits until it holds.
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -146,6 +146,7 @@ impl Backing {
     async fn start_sandbox(&mut self, journal: &Path) -> anyhow::Result<()> {
         let sandbox = stripe_sandbox::Sandbox::open(stripe_sandbox::Options {
             journal: Some(journal.to_owned()),
+            webhook: None,
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
