@@ -3,12 +3,14 @@
 //! The map:
 //! - [`Projection`]: what a read model is: a name, a version, tables, and what events do to them.
 //! - `tickets`, `orders`: one read model each, with its tables beside it in `.sql`.
+//! - [`ledger`]: the movements of money, and the check that they are right.
 //! - `projector`: the follower that applies a projection, each event once.
 //! - `schema`: tables of every version in a schema of its own, and which version readers see.
 //!
 //! Readers use the views `read.<name>` and `read.checkpoint`; each commit that they can see is
 //! announced on the channel `projection`.
 
+pub mod ledger;
 mod orders;
 mod projection;
 mod projector;
@@ -29,8 +31,11 @@ pub use projection::Projection;
 pub use status::{Status, status};
 
 /// Every projection, one line each.
-const PROJECTIONS: &[Registered] =
-    &[Registered::of::<tickets::Tickets>(), Registered::of::<orders::Orders>()];
+const PROJECTIONS: &[Registered] = &[
+    Registered::of::<tickets::Tickets>(),
+    Registered::of::<orders::Orders>(),
+    Registered::of::<ledger::Ledger>(),
+];
 
 /// A projection as the rest of the crate handles it, whatever its type.
 struct Registered {

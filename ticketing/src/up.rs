@@ -209,7 +209,7 @@ fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  command-api       http://{address}/api");
     println!("  query-api         http://{address}/graphql");
     println!("  description       http://{address}/docs/");
-    println!("  projectors        tickets, orders");
+    println!("  projectors        tickets, orders, ledger");
     println!("  process-managers  order placement, order expiry, payment, refund");
     println!("  relay             JetStream stream TICKETING");
     println!("  metrics           http://{metrics}/metrics");

@@ -226,16 +226,7 @@ impl Market {
     }
 
     async fn execute<A: Aggregate>(&mut self, id: A::Id, command: A::Command) {
-        let cause = Cause {
-            command: CommandId(Uuid::now_v7()),
-            fingerprint: None,
-            correlation: Uuid::now_v7(),
-            causation: Uuid::now_v7(),
-            actor: Actor::Anonymous,
-            trace: None,
-            now: Utc::now(),
-        };
-        match self.log.execute::<A>(&id, command, &cause).await {
+        match self.log.execute::<A>(&id, command, &cause()).await {
             Ok(executed) => self.kinds.extend(executed.events.iter().map(kind)),
             Err(ExecuteError::Rejected(_)) => {}
             Err(error) => panic!("{error}"),
@@ -293,6 +284,18 @@ impl Market {
         assert_eq!(TicketRow::read_all(pool).await, tickets);
         assert_eq!(OrderRow::read_all(pool).await, orders);
         (tickets.len(), orders.len())
+    }
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause {
+        command: CommandId(Uuid::now_v7()),
+        fingerprint: None,
+        correlation: Uuid::now_v7(),
+        causation: Uuid::now_v7(),
+        actor: Actor::Anonymous,
+        trace: None,
+        now: Utc::now(),
     }
 }
 
