@@ -170,7 +170,14 @@ impl StripeGateway {
             .request_strategy(idempotent(&charge.key, "create")?)
             .send(&self.client)
             .await;
-        Ok(created.map_err(Failure::from)?.id)
+        match created.map_err(Failure::from) {
+            Ok(created) => Ok(created.id),
+            // Stripe keeps a 500 under the key, though the payment may have been made.
+            Err(Failure::Unclear { reason }) => {
+                self.search(&charge.key).await?.ok_or(GatewayError::Unavailable { reason })
+            }
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn search(&self, key: &str) -> Result<Option<PaymentIntentId>, GatewayError> {

@@ -49,15 +49,15 @@ impl TakenBack {
     /// What others gave back, in minor units.
     #[must_use]
     pub fn refunded_minor(&self) -> i64 {
-        self.refunds.values().map(|amount| amount.minor).sum()
+        self.refunds.values().fold(0, |sum, amount| sum.saturating_add(amount.minor))
     }
 
     /// All that is not ours to give back: what others gave back, and what is disputed or lost.
     #[must_use]
     pub fn minor(&self) -> i64 {
         let disputes = self.disputes.values().filter(|dispute| dispute.state != DisputeState::Won);
-        let disputed: i64 = disputes.map(|dispute| dispute.amount.minor).sum();
-        self.refunded_minor().saturating_add(disputed)
+        disputes
+            .fold(self.refunded_minor(), |sum, dispute| sum.saturating_add(dispute.amount.minor))
     }
 
     pub(super) fn knows_refund(&self, provider_ref: &str) -> bool {

@@ -354,7 +354,7 @@ pub(crate) fn price() -> Money {
     Money { minor: 2000, currency: Currency::USD }
 }
 
-fn cause() -> Cause {
+pub(crate) fn cause() -> Cause {
     Cause {
         command: CommandId(Uuid::new_v4()),
         fingerprint: None,
