@@ -9,6 +9,7 @@
 //! - [`desk`]: what people do with tasks that are parked.
 //! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one.
 //! - [`tuning`]: every limit and waiting time.
+//! - [`mutant`]: mistakes made on purpose, for tests.
 //!
 //! Nothing is done inside a reaction. A reaction only changes the to-do list, in the transaction
 //! that moves the checkpoint; a worker then performs each task at least once, and a task done twice
@@ -21,6 +22,7 @@ mod due_list;
 pub mod erasure;
 mod feed;
 pub mod gateway;
+pub mod mutant;
 pub mod order_expiry;
 pub mod order_placement;
 pub mod payment;

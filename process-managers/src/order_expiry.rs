@@ -12,6 +12,7 @@ use domain::{DomainEvent, Order, Recorded};
 use eventlog::EventLog;
 use serde::{Deserialize, Serialize};
 
+use crate::mutant::{self, Mutant};
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided,
 };
@@ -50,6 +51,13 @@ impl ProcessManager for OrderExpiry {
         let Task { order, origin } = task;
         match self.log.load::<Order>(&order).await?.state.status() {
             Some(Status::Created) => {}
+            Some(&Status::AwaitingPayment { payment })
+                if mutant::is_made(Mutant::ExpireUndecided) =>
+            {
+                let cause = origin.cause(Self::NAME, "ignore-payment", clock.now());
+                let command = OrderCommand::FailPayment { payment };
+                let _freed = decided(self.log.execute::<Order>(&order, command, &cause).await)?;
+            }
             Some(Status::AwaitingPayment { .. }) => return Err(PAYMENT_UNDECIDED),
             None
             | Some(

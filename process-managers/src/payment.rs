@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Dependencies;
 use crate::gateway::{self, Charge, Ending, Gateway, GatewayError};
+use crate::mutant::{self, Mutant};
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided, later,
 };
@@ -224,6 +225,9 @@ impl PaymentProcess {
         asked: &Asked<'_>,
     ) -> Result<Option<gateway::Outcome>, TaskError> {
         let charge = asked.charge();
+        if let Some(answer) = self.mistaken(question, &charge, &asked.intent.source) {
+            return Ok(Some(answer));
+        }
         let answered = match question {
             Question::Charge => self.gateway.charge(&charge, &asked.intent.source).await.map(Some),
             Question::Look { .. } => self.gateway.look(&charge).await,
@@ -242,6 +246,27 @@ impl PaymentProcess {
                 Err(TaskError::transient(error))
             }
         })
+    }
+
+    /// What a process manager that goes wrong on purpose takes for the provider's answer.
+    fn mistaken(
+        &self,
+        question: &Question,
+        charge: &Charge,
+        source: &str,
+    ) -> Option<gateway::Outcome> {
+        match question {
+            Question::Charge if mutant::is_made(Mutant::ResultFirst) => {
+                let (gateway, charge) = (Arc::clone(&self.gateway), charge.clone());
+                let source = source.to_owned();
+                tokio::spawn(async move { gateway.charge(&charge, &source).await });
+                Some(gateway::Outcome::Captured { provider_ref: String::new() })
+            }
+            Question::Cancel if mutant::is_made(Mutant::ReleaseUnasked) => {
+                Some(gateway::Outcome::Voided { provider_ref: String::new() })
+            }
+            Question::Charge | Question::Look { .. } | Question::Cancel => None,
+        }
     }
 
     async fn result(
@@ -293,8 +318,13 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn charge(&self) -> Charge {
+        let key = if mutant::is_made(Mutant::RandomKey) {
+            uuid::Uuid::new_v4().to_string()
+        } else {
+            self.intent.provider_key.clone()
+        };
         Charge {
-            key: self.intent.provider_key.clone(),
+            key,
             order: self.intent.order,
             amount: self.intent.amount,
             initiated_at: self.initiated_at,

@@ -1,5 +1,6 @@
 //! `ticketing demo`: buyers compete for tickets over HTTP, then the books are checked.
 
+mod bank;
 mod books;
 mod people;
 mod report;
@@ -19,6 +20,7 @@ use rand::{Rng, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::data_directory::{self, Running};
+use bank::Bank;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use people::{Offer, Person};
 use shop::Shop;
@@ -29,10 +31,10 @@ const SELLERS: u32 = 3;
 const SIGN_UPS_AT_ONCE: usize = 8;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// Sellers list tickets; buyers reserve, pay, are declined, cancel, or let the time run out. Every
-/// request is a real one, repeated under the same Idempotency-Key when its answer is lost. In the
-/// end the log, Postgres, JetStream and the payment provider are compared: exit code 1 if they
-/// disagree.
+/// Sellers list tickets; buyers reserve, pay, are declined, are asked by their bank, cancel, or let
+/// the time run out. Every request is a real one, repeated under the same Idempotency-Key when its
+/// answer is lost. In the end the log, Postgres, JetStream, the ledger and the payment provider are
+/// compared, for every order: exit code 1 if they disagree.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Settings {
     /// How many tickets are listed, with 1 to 5 units each.
@@ -53,6 +55,9 @@ pub(crate) struct Settings {
     /// Where the shop is, if not where `ticketing up` on --data says.
     #[arg(long, env = "TICKETING_URL", value_name = "URL")]
     url: Option<String>,
+    /// Where the Stripe sandbox is, if `ticketing up` uses one that it does not run itself.
+    #[arg(long, value_name = "URL")]
+    sandbox: Option<String>,
     /// The directory of the running `ticketing up`.
     #[arg(long, env = "TICKETING_DATA", default_value = ".ticketing", value_name = "DIRECTORY")]
     data: PathBuf,
@@ -62,6 +67,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let running = where_it_runs(&settings)?;
     let seed = settings.seed.unwrap_or_else(|| rand::rng().random());
     let url = settings.url.clone().unwrap_or(running.http);
+    let bank = Bank::at(settings.sandbox.clone().or(running.stripe_sandbox));
     let shop = Shop::new(&url)?;
     shop.check().await?;
     println!(
@@ -73,10 +79,10 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let mut dice = StdRng::seed_from_u64(seed);
     let offers = list_tickets(&shop, &settings, &mut dice, &tally).await?;
     let buyers = sign_up_buyers(&shop, &settings, &mut dice).await?;
-    compete(buyers, offers, &settings, &tally).await?;
+    compete(buyers, offers, &settings, &bank, &tally).await?;
 
-    let books = books::settle(&settings.data, &tally).await?;
-    report::print(&tally, &books);
+    let books = books::settle(&settings.data, &bank, &tally).await?;
+    report::print(&tally, &books, shop.asked());
     Ok(if books.agree() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -132,6 +138,7 @@ async fn compete(
     buyers: Vec<Person>,
     offers: Vec<Offer>,
     settings: &Settings,
+    bank: &Bank,
     tally: &Arc<Tally>,
 ) -> anyhow::Result<()> {
     let time = Duration::from_secs(settings.seconds);
@@ -141,8 +148,9 @@ async fn compete(
     let (started, offers) = (Instant::now(), Arc::new(offers));
     let mut shoppers = JoinSet::new();
     for buyer in buyers {
-        let (offers, tally) = (offers.clone(), tally.clone());
-        shoppers.spawn(async move { buyer.buy_until(started + time, &offers, &tally).await });
+        let (offers, bank, tally) = (offers.clone(), bank.clone(), tally.clone());
+        shoppers
+            .spawn(async move { buyer.buy_until(started + time, &offers, &bank, &tally).await });
     }
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     loop {

@@ -53,6 +53,9 @@ enum Role {
     ProcessManagers(roles::process_managers::Command),
     /// Forward the public events to NATS JetStream.
     Relay(roles::relay::Settings),
+    /// The books: every movement of money as double entry.
+    #[command(subcommand)]
+    Ledger(roles::ledger::Command),
     /// The embedded event log, for those without a KurrentDB cluster.
     #[command(subcommand)]
     Log(roles::log::Command),
@@ -81,6 +84,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // Two TLS providers are linked in; whoever comes first must find one chosen.
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
     telemetry::start(&cli.telemetry)?;
+    #[cfg(feature = "mutants")]
+    if let Ok(name) = std::env::var("TICKETING_MUTANT") {
+        process_managers::mutant::make(name.parse().map_err(anyhow::Error::msg)?);
+    }
     match cli.role {
         Role::Up(settings) => up::run(settings).await?,
         Role::CommandApi(settings) => roles::command_api::run(settings).await?,
@@ -90,6 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Role::ProcessManagers(command) => roles::process_managers::run(command).await?,
         Role::Relay(settings) => roles::relay::run(settings).await?,
+        Role::Ledger(command) => return roles::ledger::run(command).await,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,
         Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,

@@ -1,5 +1,7 @@
-//! The books: what the log, Postgres, JetStream and the payment provider each hold, and whether
-//! they agree. Everything in the log is looked at, also what was there before this demo.
+//! The books: what the log, Postgres, JetStream, the ledger and the payment provider each hold, and
+//! whether they agree. Everything in the log is looked at, also what was there before this demo.
+
+mod money;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -7,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use domain::id::{OrderId, PaymentId, TicketId};
-use domain::order::Status;
+use domain::order::{OrderEvent, Status};
 use domain::payment::Outcome;
 use domain::{Aggregate, DomainEvent, Order, Payment, Position, Ticket};
 use eventlog::{Delivery, EventLog};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::bank::Bank;
 use super::tally::Tally;
 use crate::config;
 use crate::data_directory;
@@ -39,6 +41,9 @@ pub(crate) struct Books {
     pub(crate) captured: usize,
     /// None when real Stripe took the payments: its books are elsewhere.
     pub(crate) charged: Option<usize>,
+    pub(crate) ledger_entries: u64,
+    /// What the sandbox was asked to do wrong, by kind.
+    pub(crate) faults: BTreeMap<String, u64>,
     /// Units sold or reserved beyond what there was, at the worst moment of each ticket.
     pub(crate) oversold: u64,
     /// How the demo's own orders ended.
@@ -54,14 +59,14 @@ impl Books {
 
 /// Waits until the demo's orders have ended and everything has followed, then gives the books.
 /// When that does not come about in time, they are given as they are, with what disagrees.
-pub(crate) async fn settle(data: &Path, tally: &Tally) -> anyhow::Result<Books> {
+pub(crate) async fn settle(data: &Path, bank: &Bank, tally: &Tally) -> anyhow::Result<Books> {
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{prefix:>16} {spinner} {msg}")?)
         .with_prefix("settling");
     bar.enable_steady_tick(Duration::from_millis(100));
     let started = Instant::now();
     loop {
-        let books = look(data, tally).await;
+        let books = look(data, bank, tally).await;
         let in_time = started.elapsed() < SETTLE_WITHIN;
         match books {
             Ok(books) if books.agree() || !in_time => {
@@ -77,7 +82,7 @@ pub(crate) async fn settle(data: &Path, tally: &Tally) -> anyhow::Result<Books> 
 }
 
 /// Asked anew each time where everything is: a restart may have moved it.
-async fn look(data: &Path, tally: &Tally) -> anyhow::Result<Books> {
+async fn look(data: &Path, bank: &Bank, tally: &Tally) -> anyhow::Result<Books> {
     let running = data_directory::running(data).context("`ticketing up` does not run")?;
     let log = config::open_log(&running.log)?;
     let history = History::read(&log).await?;
@@ -93,9 +98,14 @@ async fn look(data: &Path, tally: &Tally) -> anyhow::Result<Books> {
         books.disagreements.push(format!("{} units oversold", books.oversold));
     }
     check_orders(&history, tally, &mut books);
-    check_rows(&history, &config::open_database(&running.database)?, &mut books).await?;
+    let pool = config::open_database(&running.database)?;
+    check_rows(&history, &pool, &mut books).await?;
     check_messages(&running.nats, &mut books).await?;
-    check_payments(&history, running.stripe_sandbox.as_deref(), &mut books).await?;
+    let payments = bank.payments().await?;
+    let ledger = projectors::ledger::check(&log, &pool).await?;
+    money::check(&history, payments.as_deref(), &ledger, &mut books);
+    books.disagreements.extend(history.too_soon);
+    books.faults = bank.faults().await?;
     Ok(books)
 }
 
@@ -108,6 +118,8 @@ struct History {
     orders: HashMap<OrderId, (Order, u64)>,
     payments: HashMap<PaymentId, Payment>,
     oversold: u64,
+    /// Orders that were let go while nobody knew whether their payment would take money.
+    too_soon: Vec<String>,
 }
 
 impl History {
@@ -139,6 +151,12 @@ impl History {
                 }
             }
             DomainEvent::Order(event) => {
+                if let OrderEvent::OrderPaymentFailed(failed) = event
+                    && self.is_undecided(&failed.payment)
+                {
+                    let payment = failed.payment;
+                    self.too_soon.push(format!("order {id} let go of payment {payment} undecided"));
+                }
                 let entry = self.orders.entry(id.parse()?).or_default();
                 *entry = (std::mem::take(&mut entry.0).evolve(event), revision);
             }
@@ -149,6 +167,18 @@ impl History {
             DomainEvent::Account(_) | DomainEvent::EmailClaim(_) => {}
         }
         Ok(())
+    }
+}
+
+impl History {
+    /// Whether the provider was asked for money and has not said that it takes none.
+    fn is_undecided(&self, payment: &PaymentId) -> bool {
+        match self.payments.get(payment).and_then(Payment::outcome) {
+            Some(Outcome::Undecided | Outcome::ActionRequired { .. }) => true,
+            Some(Outcome::Failed { .. } | Outcome::Voided | Outcome::Captured { .. }) | None => {
+                false
+            }
+        }
     }
 }
 
@@ -229,65 +259,6 @@ async fn check_messages(nats: &str, books: &mut Books) -> anyhow::Result<()> {
         books.disagreements.push(format!(
             "{} messages in JetStream, {} public events in the log",
             books.messages, books.public_events
-        ));
-    }
-    Ok(())
-}
-
-/// A payment as the sandbox lists it.
-#[derive(Deserialize)]
-struct Charge {
-    amount: i64,
-    status: String,
-}
-
-/// Every captured payment completed one order; what the provider took is what the log says.
-async fn check_payments(
-    history: &History,
-    sandbox: Option<&str>,
-    books: &mut Books,
-) -> anyhow::Result<()> {
-    let mut captured_minor = 0;
-    for (id, payment) in &history.payments {
-        let (Some(intent), Some(Outcome::Captured { .. })) = (payment.intent(), payment.outcome())
-        else {
-            continue;
-        };
-        books.captured += 1;
-        captured_minor += intent.amount.minor;
-        let order = history.orders.get(&intent.order).and_then(|(order, _)| order.status());
-        let settled = match order {
-            Some(
-                Status::Complete { payment }
-                | Status::Refunding { payment, .. }
-                | Status::Refunded { payment, .. },
-            ) => payment == id,
-            Some(
-                Status::Created
-                | Status::AwaitingPayment { .. }
-                | Status::Cancelled
-                | Status::Expired,
-            )
-            | None => false,
-        };
-        if !settled && !payment.is_refunded() {
-            books.disagreements.push(format!("payment {id} was taken for an order not complete"));
-        }
-    }
-    let Some(sandbox) = sandbox else { return Ok(()) };
-    let charges: Vec<Charge> = reqwest::get(format!("{sandbox}/sandbox/payments"))
-        .await?
-        .error_for_status()?
-        .json()
-        .await?;
-    let succeeded: Vec<_> = charges.iter().filter(|charge| charge.status == "succeeded").collect();
-    let charged_minor: i64 = succeeded.iter().map(|charge| charge.amount).sum();
-    books.charged = Some(succeeded.len());
-    if succeeded.len() != books.captured || charged_minor != captured_minor {
-        books.disagreements.push(format!(
-            "the provider took {} payments ({charged_minor}), the log has {} ({captured_minor})",
-            succeeded.len(),
-            books.captured
         ));
     }
     Ok(())

@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::bank::Bank;
 use super::shop::{Answer, Shop};
 use super::tally::Tally;
 
@@ -19,6 +20,12 @@ const UNITS_PER_ORDER_MAX: u32 = 2;
 const THINK_MILLISECONDS_MAX: u64 = 300;
 const GOOD_CARD: &str = "tok_visa";
 const BAD_CARD: &str = "tok_chargeDeclined";
+/// Its bank wants to see the buyer.
+const ASKING_CARD: &str = "tok_threeDSecure2Required";
+/// Its bank takes its time; in the sandbox only.
+const SLOW_CARD: &str = "tok_delayed";
+/// How long a buyer takes to answer the bank: at times longer than the order is held.
+const ANSWERS_BANK_MILLISECONDS_MAX: u64 = 6_000;
 /// A bank that has not answered within the request is asked about again this often.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -40,6 +47,10 @@ pub(crate) struct Person {
 enum Mood {
     Pays,
     PaysAtSecondTry,
+    /// With a card whose bank asks.
+    PaysAndProves,
+    /// With a card whose bank is slow.
+    PaysSlowly,
     Cancels,
     Leaves,
 }
@@ -80,18 +91,19 @@ impl Person {
         mut self,
         end: Instant,
         offers: &[Offer],
+        bank: &Bank,
         tally: &Tally,
     ) -> anyhow::Result<()> {
         while Instant::now() < end {
             let think = self.dice.random_range(0..=THINK_MILLISECONDS_MAX);
             tokio::time::sleep(Duration::from_millis(think)).await;
             let offer = &offers[self.dice.random_range(0..offers.len())];
-            self.buy(offer, tally).await?;
+            self.buy(offer, bank, tally).await?;
         }
         Ok(())
     }
 
-    async fn buy(&mut self, offer: &Offer, tally: &Tally) -> anyhow::Result<()> {
+    async fn buy(&mut self, offer: &Offer, bank: &Bank, tally: &Tally) -> anyhow::Result<()> {
         let quantity = self.dice.random_range(1..=offer.max_per_order);
         let body =
             json!({"ticketId": offer.ticket, "quantity": quantity, "holdSeconds": HOLD_SECONDS});
@@ -103,12 +115,14 @@ impl Person {
         expect(&answer, StatusCode::CREATED, "an order")?;
         let order: OrderId = id(&answer.body)?;
         tally.remember(order);
-        match self.mood() {
-            Mood::Pays => self.pay(order, GOOD_CARD, tally).await,
+        match self.mood(bank) {
+            Mood::Pays => self.pay(order, GOOD_CARD, bank, tally).await,
             Mood::PaysAtSecondTry => {
-                self.pay(order, BAD_CARD, tally).await?;
-                self.pay(order, GOOD_CARD, tally).await
+                self.pay(order, BAD_CARD, bank, tally).await?;
+                self.pay(order, GOOD_CARD, bank, tally).await
             }
+            Mood::PaysAndProves => self.pay(order, ASKING_CARD, bank, tally).await,
+            Mood::PaysSlowly => self.pay(order, SLOW_CARD, bank, tally).await,
             Mood::Cancels => {
                 // It may have expired on the way there, which is refused or already so.
                 self.shop.delete(&format!("/api/orders/{order}")).await?;
@@ -122,16 +136,25 @@ impl Person {
         }
     }
 
-    fn mood(&mut self) -> Mood {
+    fn mood(&mut self, bank: &Bank) -> Mood {
         match self.dice.random_range(0..100) {
-            0..35 => Mood::Pays,
-            35..45 => Mood::PaysAtSecondTry,
-            45..75 => Mood::Cancels,
+            0..30 => Mood::Pays,
+            30..40 => Mood::PaysAtSecondTry,
+            40..52 if bank.is_ours() => Mood::PaysAndProves,
+            52..60 if bank.is_ours() => Mood::PaysSlowly,
+            40..60 => Mood::Pays,
+            60..80 => Mood::Cancels,
             _ => Mood::Leaves,
         }
     }
 
-    async fn pay(&self, order: OrderId, card: &str, tally: &Tally) -> anyhow::Result<()> {
+    async fn pay(
+        &mut self,
+        order: OrderId,
+        card: &str,
+        bank: &Bank,
+        tally: &Tally,
+    ) -> anyhow::Result<()> {
         let body = json!({"orderId": order, "token": card});
         let answer = self.shop.post("/api/payments", &body).await?;
         match answer.status {
@@ -139,7 +162,16 @@ impl Person {
             StatusCode::PAYMENT_REQUIRED => tally.declined.add(1),
             // Expired on the way to the till.
             StatusCode::BAD_REQUEST => tally.refused.add(1),
-            StatusCode::ACCEPTED => self.await_bank(order, tally).await?,
+            StatusCode::ACCEPTED => {
+                // What the browser proves itself with begins with the provider's name of the payment.
+                let secret = answer.body["clientSecret"].as_str();
+                if let Some((payment, _)) = secret.and_then(|it| it.split_once("_secret")) {
+                    let think = self.dice.random_range(0..=ANSWERS_BANK_MILLISECONDS_MAX);
+                    tokio::time::sleep(Duration::from_millis(think)).await;
+                    bank.decide(payment, self.dice.random_bool(0.8)).await;
+                }
+                self.await_bank(order, tally).await?;
+            }
             _ => bail!("a payment was answered {}: {}", answer.status, answer.body),
         }
         Ok(())

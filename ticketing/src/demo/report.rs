@@ -3,10 +3,11 @@
 use super::books::Books;
 use super::tally::Tally;
 
-pub(crate) fn print(tally: &Tally, books: &Books) {
+pub(crate) fn print(tally: &Tally, books: &Books, requests: u64) {
     let ended = |status| books.ended.get(status).copied().unwrap_or_default();
     println!();
     println!("what the people saw");
+    row("requests, with repetitions", requests);
     row("offered, units", tally.offered.get());
     row("reserved, orders", tally.reserved.get());
     row("paid", tally.paid.get());
@@ -32,6 +33,10 @@ pub(crate) fn print(tally: &Tally, books: &Books) {
         Some(charged) => row("  taken by the sandbox", charged),
         None => row("  taken by Stripe", "see its dashboard"),
     }
+    row("movements in the ledger", books.ledger_entries);
+    for (kind, hit) in &books.faults {
+        row(&format!("trouble at the sandbox, {kind}"), hit);
+    }
     for disagreement in &books.disagreements {
         println!("DISAGREES: {disagreement}");
     }
@@ -39,5 +44,5 @@ pub(crate) fn print(tally: &Tally, books: &Books) {
 }
 
 fn row(what: &str, value: impl std::fmt::Display) {
-    println!("  {what:<30} {value:>10}");
+    println!("  {what:<38} {value:>10}");
 }

@@ -1,11 +1,14 @@
 //! The shop as a customer's program sees it: HTTP, and patience.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
+
+use super::tally::Count;
 
 /// How long a request is repeated: long enough for the shop to be killed and started again.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -17,6 +20,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(35);
 pub(crate) struct Shop {
     url: String,
     client: reqwest::Client,
+    /// Requests of all customers, each repetition counted.
+    asked: Arc<Count>,
 }
 
 /// What it answered.
@@ -28,14 +33,18 @@ pub(crate) struct Answer {
 
 impl Shop {
     pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
-        let client =
-            reqwest::Client::builder().cookie_store(true).timeout(ANSWER_WITHIN).build()?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { url, client: client()?, asked: Arc::default() })
     }
 
     /// The same shop for another customer.
     pub(crate) fn enter(&self) -> anyhow::Result<Self> {
-        Self::new(&self.url)
+        Ok(Self { client: client()?, ..self.clone() })
+    }
+
+    /// How many requests all customers have made, each repetition counted.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.get()
     }
 
     /// Whether anybody serves.
@@ -80,6 +89,7 @@ impl Shop {
             if let Some(body) = body {
                 request = request.json(body);
             }
+            self.asked.add(1);
             let trouble = match answered(request).await {
                 Ok(answer) if !come_again(answer.status) => return Ok(answer),
                 Ok(answer) => format!("{} {}", answer.status, answer.body),
@@ -91,6 +101,10 @@ impl Shop {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().cookie_store(true).timeout(ANSWER_WITHIN).build()
 }
 
 async fn answered(request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {

@@ -17,5 +17,6 @@ mod program;
 mod roles_alone;
 mod schemathesis;
 mod shopper;
+mod storm;
 mod trouble;
 mod up;

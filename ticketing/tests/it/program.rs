@@ -1,5 +1,6 @@
 //! The binary under test, as a process.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
@@ -15,17 +17,19 @@ use tokio::process::{Child, Command};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What the machine that runs the tests may have set for itself.
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 13] = [
     "DATABASE_URL",
     "KURRENTDB_URL",
     "NATS_URL",
     "RUST_LOG",
     "STRIPE_API_BASE",
     "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
     "TICKETING_DATA",
     "TICKETING_LIMITS",
     "TICKETING_LISTEN",
     "TICKETING_METRICS",
+    "TICKETING_MUTANT",
     "TICKETING_ORIGINS",
 ];
 
@@ -154,4 +158,17 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: im
         Ok(found) => found,
         Err(_) => panic!("not within {PATIENCE:?}: {what}"),
     }
+}
+
+/// An address that nothing listens at, for programs that have to come back to it.
+pub(crate) fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// How many orders the shop knows; none while it cannot be asked.
+pub(crate) async fn orders(data: &Path) -> Option<i64> {
+    let database = running(data)?["database"].as_str()?.to_owned();
+    let mut connection = PgConnection::connect(&database).await.ok()?;
+    sqlx::query_scalar("SELECT count(*) FROM read.orders").fetch_one(&mut connection).await.ok()
 }

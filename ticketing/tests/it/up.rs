@@ -1,14 +1,11 @@
 //! `ticketing up` and `ticketing demo`.
 
-use std::net::TcpListener;
-use std::path::Path;
-
 use local_services::testing::TestFolder;
 use nix::sys::signal::Signal;
 use reqwest::StatusCode;
-use sqlx::{Connection, PgConnection};
+use serde_json::Value;
 
-use crate::program::{Program, address, outcome, running, ticketing, until, up};
+use crate::program::{Program, address, free_address, orders, outcome, ticketing, until, up};
 use crate::shopper::Shopper;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +21,19 @@ async fn a_ticket_is_sold_and_everything_is_there_after_a_restart() {
     // A session reads its own writes, at once.
     let (status, body) = bob.get(&format!("/api/orders/{order}")).await;
     assert_eq!((status, body["status"].as_str()), (StatusCode::OK, Some("complete")), "{body}");
+    // Money taken, and the order paid with it.
+    let report = until("the ledger has followed", || async {
+        let mut check = ticketing(["ledger", "check", "--json", "--data"]);
+        check.arg(data.path());
+        let checked = outcome(check).await;
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
+        (report["entries"] == 2).then_some(report)
+    })
+    .await;
+    assert_eq!(report["balances"]["provider"]["usd"], 1999);
+    assert_eq!(report["balances"]["seller"]["usd"], -1999);
+    assert_eq!(report["sums"]["usd"], 0);
     // Sold is sold.
     let (status, body) = ann.order(&ticket).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
@@ -71,16 +81,4 @@ async fn killed_in_the_middle_of_a_demo_nothing_is_lost_or_doubled() {
     assert!(said.contains("everything agrees"), "{said}");
     shop.signal(Signal::SIGTERM);
     assert!(shop.ended().await.success(), "{}", shop.output());
-}
-
-/// How many orders the shop knows; none while it cannot be asked.
-async fn orders(data: &Path) -> Option<i64> {
-    let database = running(data)?["database"].as_str()?.to_owned();
-    let mut connection = PgConnection::connect(&database).await.ok()?;
-    sqlx::query_scalar("SELECT count(*) FROM read.orders").fetch_one(&mut connection).await.ok()
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
