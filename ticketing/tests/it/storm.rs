@@ -175,6 +175,7 @@ async fn orders_come(data: &Path, more: i64) {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "whoever runs the tests says how long it storms")]
 fn setting<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
