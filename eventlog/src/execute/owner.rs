@@ -22,9 +22,9 @@ const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Works off a slot until nothing waits in it.
 pub(super) async fn own<A: Aggregate>(owners: Arc<Owners>, slot: Arc<Slot<A>>) {
-    let _abandon = Abandon(&slot);
+    let mut ownership = Ownership::of(&slot);
     let mut known = slot.take_known();
-    while let Some(jobs) = slot.next_jobs(&mut known) {
+    while let Some(jobs) = ownership.next_jobs(&mut known) {
         let in_time = |job: &Job<A>| job.asked.elapsed() < QUEUED_MAX;
         let (jobs, late) = jobs.into_iter().partition::<Vec<_>, _>(in_time);
         late.into_iter().for_each(|job| tell(job, Err(LogError::Overloaded.into())));
@@ -38,12 +38,33 @@ pub(super) async fn own<A: Aggregate>(owners: Arc<Owners>, slot: Arc<Slot<A>>) {
     }
 }
 
-/// If an owner panics or its runtime ends, nobody may wait for it for ever.
-struct Abandon<'a, A: Aggregate>(&'a Slot<A>);
+/// What makes a task the owner of a slot. If it panics or its runtime ends, nobody may wait for it
+/// for ever.
+struct Ownership<'a, A: Aggregate> {
+    slot: &'a Slot<A>,
+    /// Not any more once nothing was left to do: another may own the slot by then, and what waits
+    /// is not ours to drop.
+    held: bool,
+}
 
-impl<A: Aggregate> Drop for Abandon<'_, A> {
+impl<'a, A: Aggregate> Ownership<'a, A> {
+    /// For whoever was told that the slot needs an owner.
+    fn of(slot: &'a Slot<A>) -> Self {
+        Self { slot, held: true }
+    }
+
+    fn next_jobs(&mut self, known: &mut Option<Known<A>>) -> Option<Vec<Job<A>>> {
+        let jobs = self.slot.next_jobs(known);
+        self.held = jobs.is_some();
+        jobs
+    }
+}
+
+impl<A: Aggregate> Drop for Ownership<'_, A> {
     fn drop(&mut self) {
-        self.0.abandon();
+        if self.held {
+            self.slot.abandon();
+        }
     }
 }
 
@@ -148,4 +169,45 @@ fn fail<A: Aggregate>(slot: &Slot<A>, jobs: Vec<Job<A>>, error: &LogError) -> Op
         tell(job, Err(error.clone().into()));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Ticket;
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+    use crate::execute::slot::Pushed;
+    use crate::execute::{Answer, Ask};
+
+    fn asked() -> (Job<Ticket>, oneshot::Receiver<Answer<Ticket>>) {
+        let (answer, answered) = oneshot::channel();
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        (Job { ask: Ask::Look, asked: Instant::now(), answer, _room: room }, answered)
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_found_nothing_left_to_do_drops_nothing_that_came_after() {
+        let slot = Slot::<Ticket>::new("ticket-1".to_owned());
+        let (first, _answered) = asked();
+        assert!(matches!(slot.push(first), Pushed::NeedsOwner));
+        let mut ending = Ownership::of(&slot);
+        assert!(ending.next_jobs(&mut None).is_some());
+        assert!(ending.next_jobs(&mut None).is_none());
+
+        let (second, mut answered) = asked();
+        assert!(matches!(slot.push(second), Pushed::NeedsOwner));
+        drop(ending);
+        assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Empty);
+        assert_eq!(slot.take_waiting().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_breaks_off_leaves_nobody_waiting() {
+        let slot = Slot::<Ticket>::new("ticket-1".to_owned());
+        let (job, mut answered) = asked();
+        assert!(matches!(slot.push(job), Pushed::NeedsOwner));
+        drop(Ownership::of(&slot));
+        assert_eq!(answered.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+    }
 }
