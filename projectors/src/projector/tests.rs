@@ -127,7 +127,7 @@ async fn many_processes_may_install_at_once() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let names: Vec<String> =
         crate::status(&pool).await.unwrap().into_iter().map(|status| status.name).collect();
-    assert_eq!(names, ["orders", "tickets"]);
+    assert_eq!(names, ["ledger", "orders", "tickets"]);
     assert_eq!(PROJECTIONS.len(), names.len());
 }
 
