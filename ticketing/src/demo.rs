@@ -67,7 +67,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let running = where_it_runs(&settings)?;
     let seed = settings.seed.unwrap_or_else(|| rand::rng().random());
     let url = settings.url.clone().unwrap_or(running.http);
-    let bank = Bank::at(settings.sandbox.clone().or(running.stripe_sandbox));
+    let bank = match (&settings.sandbox, running.stripe_sandbox) {
+        (Some(url), _) => Bank::at(url.clone()),
+        (None, Some(_)) => Bank::run_in(settings.data.clone()),
+        (None, None) => Bank::real(),
+    };
     let shop = Shop::new(&url)?;
     shop.check().await?;
     println!(

@@ -1,16 +1,28 @@
 //! The buyers' bank: the Stripe sandbox, where there is one.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use anyhow::Context;
 use serde::Deserialize;
 use stripe_sandbox::PaymentView;
+
+use crate::data_directory;
 
 /// Reached by its own endpoints, those that Stripe does not have.
 #[derive(Clone, Debug)]
 pub(crate) struct Bank {
-    /// None when real Stripe takes the payments.
-    sandbox: Option<String>,
+    sandbox: Sandbox,
     client: reqwest::Client,
+}
+
+#[derive(Clone, Debug)]
+enum Sandbox {
+    /// Real Stripe takes the payments.
+    None,
+    At(String),
+    /// Run by the `ticketing up` of that directory. A restart may move it.
+    RunIn(PathBuf),
 }
 
 /// How many calls were hit by which injected fault.
@@ -20,18 +32,43 @@ struct Faults {
 }
 
 impl Bank {
-    pub(crate) fn at(sandbox: Option<String>) -> Self {
+    pub(crate) fn at(url: String) -> Self {
+        Self::new(Sandbox::At(url))
+    }
+
+    pub(crate) fn run_in(data: PathBuf) -> Self {
+        Self::new(Sandbox::RunIn(data))
+    }
+
+    pub(crate) fn real() -> Self {
+        Self::new(Sandbox::None)
+    }
+
+    fn new(sandbox: Sandbox) -> Self {
         Self { sandbox, client: reqwest::Client::new() }
     }
 
     /// Whether it can be asked to play along.
     pub(crate) fn is_ours(&self) -> bool {
-        self.sandbox.is_some()
+        !matches!(self.sandbox, Sandbox::None)
+    }
+
+    /// Where the sandbox is now; none when there is none.
+    fn url(&self) -> anyhow::Result<Option<String>> {
+        match &self.sandbox {
+            Sandbox::None => Ok(None),
+            Sandbox::At(url) => Ok(Some(url.clone())),
+            Sandbox::RunIn(data) => {
+                let running = data_directory::running(data);
+                let url = running.and_then(|running| running.stripe_sandbox);
+                url.context("the Stripe sandbox does not run").map(Some)
+            }
+        }
     }
 
     /// Has it approve or refuse a payment that it asks the buyer about. It may be too late.
     pub(crate) async fn decide(&self, payment: &str, approved: bool) {
-        let Some(sandbox) = &self.sandbox else { return };
+        let Ok(Some(sandbox)) = self.url() else { return };
         let word = if approved { "approve" } else { "refuse" };
         let url = format!("{sandbox}/sandbox/payments/{payment}/{word}");
         // Refused when the payment was called off meanwhile, and that is well.
@@ -39,15 +76,15 @@ impl Bank {
     }
 
     /// Every payment it knows; none when real Stripe took them: its books are elsewhere.
-    pub(crate) async fn payments(&self) -> reqwest::Result<Option<Vec<PaymentView>>> {
-        let Some(sandbox) = &self.sandbox else { return Ok(None) };
+    pub(crate) async fn payments(&self) -> anyhow::Result<Option<Vec<PaymentView>>> {
+        let Some(sandbox) = self.url()? else { return Ok(None) };
         let answer = self.client.get(format!("{sandbox}/sandbox/payments")).send().await?;
-        answer.error_for_status()?.json().await.map(Some)
+        Ok(Some(answer.error_for_status()?.json().await?))
     }
 
     /// The trouble it made, by kind.
-    pub(crate) async fn faults(&self) -> reqwest::Result<BTreeMap<String, u64>> {
-        let Some(sandbox) = &self.sandbox else { return Ok(BTreeMap::new()) };
+    pub(crate) async fn faults(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let Some(sandbox) = self.url()? else { return Ok(BTreeMap::new()) };
         let answer = self.client.get(format!("{sandbox}/sandbox/faults")).send().await?;
         Ok(answer.error_for_status()?.json::<Faults>().await?.hit)
     }
