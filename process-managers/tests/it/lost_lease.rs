@@ -15,6 +15,17 @@ use process_managers::process_manager::{Clock, ProcessManager};
 use crate::world::{LONG, World, eventually};
 
 const ORDERS: usize = 63;
+/// When the unit comes free, after the first worker has begun: before it looks, while it works, and
+/// long after it has found the unit gone, on a busy machine too.
+const FREED_AFTER: [Duration; 7] = [
+    Duration::ZERO,
+    Duration::from_micros(700),
+    Duration::from_micros(1_400),
+    Duration::from_micros(2_800),
+    Duration::from_micros(5_600),
+    Duration::from_millis(12),
+    Duration::from_millis(250),
+];
 
 /// An order that is gone, its unit with somebody else, and its money taken.
 struct Late {
@@ -57,7 +68,7 @@ async fn workers_that_find_the_units_gone_and_free_do_not_both_refund_and_reinst
             let _later = worker.perform(settle.clone(), Clock::showing(Utc::now())).await;
         };
         let free = async {
-            tokio::time::sleep(step(round % 7)).await;
+            tokio::time::sleep(FREED_AFTER[round % FREED_AFTER.len()]).await;
             give_up(&world, &late).await;
         };
         // Each round the second worker and the freeing of the unit come at other moments.
