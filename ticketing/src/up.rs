@@ -129,6 +129,8 @@ async fn make_tables(backing: &Backing, secrets: &Secrets) -> anyhow::Result<()>
 
 type Roles = JoinSet<(&'static str, anyhow::Result<()>)>;
 
+/// The longest that the roles may take to end; requests and tasks under way have 10 s.
+const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 /// The role without which there is nothing to serve.
 const HTTP: &str = "http";
 
@@ -247,10 +249,22 @@ async fn serve_until(
     outcome
 }
 
+/// What a role leaves behind when it does not end in time is taken up at the next start, as after
+/// a crash.
 async fn drain(mut roles: Roles) {
-    while let Some(ended) = roles.join_next().await {
-        if let Ok((role, Err(error))) = ended {
-            tracing::warn!(role, error = format!("{error:#}"), "a role ended badly");
+    let ending = async {
+        while let Some(ended) = roles.join_next().await {
+            match ended {
+                Ok((role, Ok(()))) => tracing::info!(role, "a role has ended"),
+                Ok((role, Err(error))) => {
+                    tracing::warn!(role, error = format!("{error:#}"), "a role ended badly");
+                }
+                Err(error) => tracing::warn!(%error, "a role panicked"),
+            }
         }
+    };
+    if tokio::time::timeout(DRAIN_WITHIN, ending).await.is_err() {
+        let (left, seconds) = (roles.len(), DRAIN_WITHIN.as_secs());
+        tracing::error!("{left} roles have not ended within {seconds} s and are left");
     }
 }

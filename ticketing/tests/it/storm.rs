@@ -86,7 +86,7 @@ impl Storm {
             let mut command = ticketing(["up", "--metrics", "127.0.0.1:0", "--listen", &listen]);
             command.arg("--data").arg(data.path());
             command.env("STRIPE_SECRET_KEY", "sk_test_storm").env("STRIPE_API_BASE", &provider);
-            command.env("TICKETING_LIMITS", "off").env("RUST_LOG", "error");
+            command.env("TICKETING_LIMITS", "off").env("RUST_LOG", "info,fjall=warn,lsm_tree=warn");
             if let Some(mutant) = mutant {
                 command.env("TICKETING_MUTANT", mutant);
             }
