@@ -2,12 +2,12 @@
 //! one transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{DomainEvent, Position, Recorded};
 use eventlog::{Follower, TakeError, checkpoint};
-use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::due_list::{DueList, FoldError};
@@ -21,12 +21,36 @@ pub(crate) struct Feed<P> {
     /// Rung when tasks were added, so that the worker need not wait for its next look.
     added: Arc<Notify>,
     position: Option<Position>,
+    /// Whether there was a checkpoint when it was last read or moved here.
+    begun: Arc<AtomicBool>,
 }
 
 impl<P: ProcessManager> Feed<P> {
     pub(crate) fn new(process: Arc<P>, list: DueList, added: Arc<Notify>) -> Self {
         let name = follower_name(P::NAME);
-        Self { process, list, name, added, position: None }
+        Self { process, list, name, added, position: None, begun: Arc::default() }
+    }
+
+    /// Returns when somebody wants the list made anew and has taken the checkpoint away: a feed to
+    /// which nothing new comes would not notice.
+    pub(crate) fn forgotten(&self, look: Duration) -> impl Future<Output = ()> + use<P> {
+        let (pool, name) = (self.list.pool().clone(), self.name.clone());
+        let begun = Arc::clone(&self.begun);
+        async move {
+            loop {
+                tokio::time::sleep(look).await;
+                match checkpoint::read(&pool, &name).await {
+                    Ok(None) if begun.load(Ordering::Relaxed) => return,
+                    // Whoever needs Postgres says that it is away.
+                    Ok(None | Some(_)) | Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn is_at(&mut self, position: Option<Position>) {
+        self.position = position;
+        self.begun.store(position.is_some(), Ordering::Relaxed);
     }
 }
 
@@ -38,7 +62,7 @@ impl<P: ProcessManager> Follower for Feed<P> {
 
     async fn position(&mut self) -> Result<Option<Position>, TakeError> {
         let read = checkpoint::read(self.list.pool(), &self.name).await;
-        self.position = read.map_err(transient)?;
+        self.is_at(read.map_err(transient)?);
         Ok(self.position)
     }
 
@@ -60,27 +84,11 @@ impl<P: ProcessManager> Follower for Feed<P> {
             FoldError::Database(error) => transient(error),
         })?;
         transaction.commit().await.map_err(transient)?;
-        self.position = Some(end);
+        self.is_at(Some(end));
         if changes.iter().any(|change| matches!(change, Change::Add { .. })) {
             self.added.notify_one();
         }
         Ok(())
-    }
-}
-
-/// Returns when somebody wants the list made anew and has taken the checkpoint away: a feed to which
-/// nothing new comes would not notice.
-pub(crate) async fn forgotten(pool: &PgPool, process: &str, look: Duration) {
-    let name = follower_name(process);
-    let mut known = false;
-    loop {
-        tokio::time::sleep(look).await;
-        match checkpoint::read(pool, &name).await {
-            Ok(Some(_)) => known = true,
-            Ok(None) if known => return,
-            // Whoever needs Postgres says that it is away.
-            Ok(None) | Err(_) => {}
-        }
     }
 }
 

@@ -113,7 +113,7 @@ async fn drive<P: ProcessManager>(
     let worker = Worker::new(process, list, added, deps.tuning.clone());
     let follow = async {
         loop {
-            let forgotten = feed::forgotten(&deps.pool, P::NAME, deps.tuning.rebuild_look);
+            let forgotten = feed.forgotten(deps.tuning.rebuild_look);
             let followed = tokio::select! {
                 followed = eventlog::follow(&deps.log, &mut feed, stop.clone()) => followed,
                 () = forgotten => continue,

@@ -133,3 +133,18 @@ async fn a_replica_that_comes_second_changes_nothing() {
     second.take(&[released()], at(3)).await.unwrap();
     assert_eq!(fixture.tasks().await, 0);
 }
+
+#[tokio::test]
+async fn a_list_to_be_made_anew_is_noticed_however_soon_it_happens_again() {
+    let fixture = Fixture::new().await;
+    let mut feed = fixture.feed();
+    for round in 1..=2 {
+        assert_eq!(feed.position().await.unwrap(), None);
+        feed.take(&[], at(round)).await.unwrap();
+        // Taken away before anybody has looked for it.
+        fixture.execute("DELETE FROM follower.checkpoint").await;
+        let noticed = feed.forgotten(Duration::from_millis(1));
+        let noticed = tokio::time::timeout(Duration::from_secs(5), noticed).await;
+        assert!(noticed.is_ok(), "round {round}");
+    }
+}
