@@ -1,7 +1,8 @@
 //! What is asked of the shop, and whether these rounds met it.
 
+use bench::figures::short;
+
 use crate::peers::PEERS;
-use crate::report::short;
 use crate::results::{Results, key};
 use crate::round::{CLIENTS, LIMITS, MANY, SHOP};
 

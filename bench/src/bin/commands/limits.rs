@@ -1,15 +1,13 @@
-//! What this machine can do at most: syncs of the disk, requests to a server that does nothing, and
-//! appends to the log alone.
+//! What this machine can do at most: requests to a server that does nothing, and appends to the log
+//! alone. (Syncs of its disk: `bench::disk`.)
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use bench::rate::Rate;
 use eventstore::{BatchAppendClient, BatchAppendOptions, Client, EventData, StreamState};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -17,39 +15,11 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::load::Rate;
-
-const BLOCK_BYTES: usize = 4096;
-/// Blocks are overwritten in a file of this length, so that the file system has nothing to allocate.
-const FILE_BLOCKS: u64 = 1024;
 /// The data of an appended event, as the benchmark of the log has it.
 const EVENT_BYTES: usize = 300;
 /// Each worker appends to so many streams in turn.
 const STREAMS_PER_WORKER: usize = 40;
 const WARM_UP_SHARE: u32 = 4;
-
-/// Overwrites and syncs blocks of 4 KiB for so long. Blocks on the disk.
-pub(crate) fn syncs(folder: &Path, time: Duration) -> std::io::Result<Rate> {
-    let path = folder.join("sync-probe");
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-    let block = [0x5a; BLOCK_BYTES];
-    for number in 0..FILE_BLOCKS {
-        file.write_all_at(&block, number * BLOCK_BYTES as u64)?;
-    }
-    file.sync_all()?;
-    let begun = Instant::now();
-    let mut times = Vec::new();
-    while begun.elapsed() < time {
-        let number = times.len() as u64 % FILE_BLOCKS;
-        let one = Instant::now();
-        file.write_all_at(&block, number * BLOCK_BYTES as u64)?;
-        file.sync_data()?;
-        times.push(one.elapsed());
-    }
-    let rate = Rate::of(times, begun.elapsed());
-    std::fs::remove_file(path)?;
-    Ok(rate)
-}
 
 /// Answers every order at once with an answer as long as the shop's, until standard input ends.
 pub(crate) async fn serve_nothing() -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use bench::rate::Rate;
 use futures::future::try_join_all;
 
 use crate::http::Connection;
@@ -14,26 +15,6 @@ use crate::plan::{Client, Person, Plan};
 /// The first part of a measurement is not counted: a quarter of what is.
 const WARM_UP_SHARE: u32 = 4;
 const SOLD_OUT: u16 = 400;
-
-/// How often something happened, and how long each took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
-    pub(crate) per_second: f64,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-}
-
-impl Rate {
-    pub(crate) fn of(mut times: Vec<Duration>, within: Duration) -> Self {
-        times.sort_unstable();
-        let at = |percent: usize| times.get(times.len() * percent / 100).copied();
-        Self {
-            per_second: times.len() as f64 / within.as_secs_f64(),
-            p50: at(50).unwrap_or_default(),
-            p99: at(99).unwrap_or_default(),
-        }
-    }
-}
 
 /// What came of a measurement.
 pub(crate) struct Outcome {

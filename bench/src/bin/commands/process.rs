@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bench::processor;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -74,7 +75,7 @@ impl Process {
 
     /// Processor time it has used, to a hundredth of a second.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu(&self.proc("stat")?)
+        processor::cpu(&self.proc("stat")?)
     }
 
     /// Memory it has now, in MiB.
@@ -89,21 +90,4 @@ impl Process {
         let pid = self.child.id().context("the program has ended")?;
         Ok(PathBuf::from(format!("/proc/{pid}/{file}")))
     }
-}
-
-/// Processor time this process has used, to a hundredth of a second.
-pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
-    cpu(Path::new("/proc/self/stat"))
-}
-
-fn cpu(stat: &Path) -> anyhow::Result<Duration> {
-    const USER_FIELD: usize = 11;
-    /// Linux counts in this unit on every platform we know.
-    const TICK_MILLIS: u64 = 10;
-    let stat = std::fs::read_to_string(stat)?;
-    // The name of the program, in parentheses, may hold anything.
-    let (_, rest) = stat.rsplit_once(')').context("an unknown form of /proc")?;
-    let ticks = rest.split_whitespace().skip(USER_FIELD).take(2);
-    let ticks: u64 = ticks.map(|ticks| Ok(ticks.parse::<u64>()?)).sum::<anyhow::Result<_>>()?;
-    Ok(Duration::from_millis(ticks * TICK_MILLIS))
 }

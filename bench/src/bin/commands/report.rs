@@ -1,5 +1,7 @@
 //! The tables, in Markdown.
 
+use bench::figures::short;
+
 use crate::peers::PEERS;
 use crate::place::HISTORIES;
 use crate::results::{Results, Spread, key};
@@ -88,26 +90,4 @@ fn spread(spread: Option<Spread>) -> String {
         }
         None => String::new(),
     }
-}
-
-/// Three digits that matter, or all before the point.
-pub(crate) fn short(number: f64) -> String {
-    match number.abs() {
-        size if size >= 100.0 => grouped(number),
-        size if size >= 10.0 => format!("{number:.1}"),
-        _ => format!("{number:.2}"),
-    }
-}
-
-/// With a comma after each three digits.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut grouped = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }

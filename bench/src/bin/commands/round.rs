@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use bench::disk;
+use bench::processor::own_cpu;
+use bench::rate::Rate;
 use domain::id::TicketId;
 
 use crate::http::Connection;
-use crate::load::{Clients, Outcome, Rate};
+use crate::load::{Clients, Outcome};
 use crate::peers::{self, PEERS, Peer};
 use crate::place::{HISTORIES, Place};
 use crate::plan::{Plan, write_request};
-use crate::process::{Process, own_cpu};
+use crate::process::Process;
 use crate::results::{Round, key};
 use crate::sale::Sold;
 use crate::shop::Shop;
@@ -77,7 +80,7 @@ async fn measure_peer(
 async fn shop(round: &mut Round, place: &Place, settings: &Settings) -> anyhow::Result<()> {
     let time = settings.measurement();
     let folder = place.directory.clone();
-    let syncs = tokio::task::spawn_blocking(move || limits::syncs(&folder, time / 2)).await??;
+    let syncs = tokio::task::spawn_blocking(move || disk::sync_rate(&folder, time / 2)).await??;
     note(round, LIMITS, "fdatasync", 1, syncs);
     let store = place.copy_of_store()?;
     let program = settings.ticketing()?;

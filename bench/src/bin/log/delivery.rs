@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bench::rate::Rate;
 use eventstore::{Client, StreamPosition, SubscribeToAllOptions, Subscription, SubscriptionEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::load::{self, Appender, Events, Rate};
+use crate::load::{self, Appender, Events};
 use crate::server::ServerProcess;
 
 /// Subscribers in a crowd, and the connections they share.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bench::rate::Rate;
 use bytes::Bytes;
 use embedded_log::bare::BareStore;
 use eventstore::{
@@ -35,26 +36,6 @@ pub(crate) enum Call {
     Single,
     /// None: the store in this process, without gRPC.
     Bare,
-}
-
-/// How often something happened, and how long each took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
-    pub(crate) per_second: f64,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-}
-
-impl Rate {
-    pub(crate) fn of(mut times: Vec<Duration>, within: Duration) -> Self {
-        times.sort_unstable();
-        let at = |percent: usize| times.get(times.len() * percent / 100).copied();
-        Self {
-            per_second: times.len() as f64 / within.as_secs_f64(),
-            p50: at(50).unwrap_or_default(),
-            p99: at(99).unwrap_or_default(),
-        }
-    }
 }
 
 /// Events to append.

@@ -2,7 +2,7 @@
 //! gRPC with the official client, beside what the disk can do in the same minute.
 //!
 //! - `server` — the log as a process of its own: this binary, started again
-//! - `disk` — the rate of syncs of the disk itself
+//! - `bench::disk` — the rate of syncs of the disk itself
 //! - `load` — appends; `delivery` — reads and subscriptions
 //! - `directory` — stores filled once and copied for each round
 //! - `round` — everything that is measured on one store; `results` — all rounds together
@@ -17,7 +17,6 @@
 
 mod delivery;
 mod directory;
-mod disk;
 mod goals;
 mod load;
 mod report;

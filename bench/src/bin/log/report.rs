@@ -1,5 +1,7 @@
 //! The tables, as Markdown.
 
+use bench::figures::{grouped, short};
+
 use crate::load::Call;
 use crate::results::{Metric, Results, Spread};
 use crate::round::{CALLS, IN_FLIGHT};
@@ -73,37 +75,4 @@ fn others(results: &Results, size: u64) {
 
 fn spread(Spread { median, min, max }: Spread) -> String {
     format!("{} ({}–{})", short(median), short(min), short(max))
-}
-
-/// Three digits that matter, or all before the point.
-fn short(number: f64) -> String {
-    match number.abs() {
-        size if size >= 100.0 => grouped(number),
-        size if size >= 10.0 => format!("{number:.1}"),
-        _ => format!("{number:.2}"),
-    }
-}
-
-/// With a comma after each three digits.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut grouped = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short_and_grouped() {
-        let texts: Vec<_> = [0.0, 0.456, 12.34, 100.0, 46_123.4, 1_000_000.0].map(short).into();
-        assert_eq!(texts, ["0.00", "0.46", "12.3", "100", "46,123", "1,000,000"]);
-    }
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bench::disk;
+use bench::processor::own_cpu;
+use bench::rate::Rate;
 use embedded_log::bare::BareStore;
 use eventstore::Client;
 
 use crate::directory::Stores;
-use crate::load::{Appender, Call, Events, Rate};
+use crate::load::{Appender, Call, Events};
 use crate::results::{Metric, Round};
-use crate::server::{ServerProcess, own_cpu};
-use crate::{delivery, disk, load};
+use crate::server::ServerProcess;
+use crate::{delivery, load};
 
 /// Appends in flight at a time.
 pub(crate) const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bench::processor;
 use embedded_log::{Options, Server};
 use eventstore::Client;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -92,28 +93,11 @@ impl ServerProcess {
 
     /// Processor time it has used, to a hundredth of a second.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu(&self.proc("stat")?)
+        processor::cpu(&self.proc("stat")?)
     }
 
     fn proc(&self, file: &str) -> anyhow::Result<PathBuf> {
         let pid = self.child.id().context("the server has ended")?;
         Ok(PathBuf::from(format!("/proc/{pid}/{file}")))
     }
-}
-
-/// Processor time this process has used, to a hundredth of a second.
-pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
-    cpu(Path::new("/proc/self/stat"))
-}
-
-fn cpu(stat: &Path) -> anyhow::Result<Duration> {
-    const USER_FIELD: usize = 11;
-    /// Linux counts in this unit on every platform we know.
-    const TICK_MILLIS: u64 = 10;
-    let stat = std::fs::read_to_string(stat)?;
-    // The name of the program, in parentheses, may hold anything.
-    let (_, rest) = stat.rsplit_once(')').context("an unknown form of /proc")?;
-    let ticks = rest.split_whitespace().skip(USER_FIELD).take(2);
-    let ticks: u64 = ticks.map(|ticks| Ok(ticks.parse::<u64>()?)).sum::<anyhow::Result<_>>()?;
-    Ok(Duration::from_millis(ticks * TICK_MILLIS))
 }

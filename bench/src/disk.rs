@@ -5,14 +5,17 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::load::Rate;
+use crate::rate::Rate;
 
 const BLOCK_BYTES: usize = 4096;
 /// Blocks are overwritten in a file of this length, so that the file system has nothing to allocate.
 const FILE_BLOCKS: u64 = 1024;
 
 /// Overwrites and syncs blocks of 4 KiB for so long. Blocks on the disk.
-pub(crate) fn sync_rate(folder: &Path, time: Duration) -> std::io::Result<Rate> {
+///
+/// # Errors
+/// Of the disk.
+pub fn sync_rate(folder: &Path, time: Duration) -> std::io::Result<Rate> {
     let path = folder.join("sync-probe");
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
     let block = [0x5a; BLOCK_BYTES];

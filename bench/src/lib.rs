@@ -1,0 +1,13 @@
+//! What the benchmarks share.
+//!
+//! - [`disk`] — the rate of syncs of the disk itself
+//! - [`rate`] — what a measurement comes to
+//! - [`processor`] — processor time of processes
+//! - [`figures`] — numbers as a table shows them
+
+#![allow(clippy::float_arithmetic, reason = "a benchmark works with rates")]
+
+pub mod disk;
+pub mod figures;
+pub mod processor;
+pub mod rate;
