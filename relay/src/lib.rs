@@ -58,6 +58,14 @@ impl Settings {
     pub fn at(nats_url: impl Into<String>) -> Self {
         Self { nats_url: nats_url.into(), stream: STREAM.to_owned(), replicas: 1 }
     }
+
+    /// Whether the address can be read; nothing is connected to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> std::io::Result<()> {
+        self.nats_url.parse::<async_nats::ServerAddr>().map(drop)
+    }
 }
 
 /// Publishes the public events of the log until `shutdown`. With NATS, Postgres or the log away it

@@ -91,6 +91,14 @@ impl SecretsAt {
     }
 }
 
+/// Variables that begin like ours and are not settings: of the build for the storm, and those that
+/// Kubernetes sets in every pod for each service of the namespace.
+pub(crate) fn is_known_beside(variable: &str) -> bool {
+    let of_kubernetes = ["_SERVICE_HOST", "_PORT"].iter().any(|end| variable.ends_with(end))
+        || ["_SERVICE_PORT", "_PORT_"].iter().any(|part| variable.contains(part));
+    variable == "TICKETING_MUTANT" || of_kubernetes
+}
+
 /// Who may ask, and how often.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Visitors {
@@ -176,8 +184,11 @@ pub(crate) fn open_log(url: &str) -> anyhow::Result<EventLog> {
 
 /// A pool of connections to Postgres; it connects on first use, so that it may come up later.
 pub(crate) fn open_database(url: &str) -> anyhow::Result<PgPool> {
-    let options: PgConnectOptions =
-        url.parse().context("the address of Postgres (--database-url, DATABASE_URL)")?;
+    let whose = "the address of Postgres (--database-url, DATABASE_URL)";
+    // The parser takes any scheme for Postgres, and would connect to this machine.
+    let named = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    anyhow::ensure!(named, "{whose}: write postgres://user:password@host/name");
+    let options: PgConnectOptions = url.parse().context(whose)?;
     let options = options.application_name("ticketing");
     Ok(PgPoolOptions::new()
         .max_connections(POOL_CONNECTIONS_MAX)

@@ -30,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// messages to the outside follow it. `ticketing up` runs everything on this machine.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     role: Role,
     #[command(flatten)]
@@ -38,7 +38,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Role {
+pub(crate) enum Role {
     /// Run everything on this machine, with data in .ticketing/; Ctrl-C ends it.
     Up(up::Settings),
     /// Take commands over HTTP: sign up, list, order, pay.
@@ -62,6 +62,9 @@ enum Role {
     /// Do something for a person, as an operator.
     #[command(subcommand)]
     Account(roles::account::Command),
+    /// The settings: check those of a command, or print all of them.
+    #[command(subcommand)]
+    Config(roles::config::Command),
     /// A local double of Stripe, for trying things out without an account there.
     StripeSandbox(roles::stripe_sandbox::Settings),
     /// Let buyers compete for tickets of a running `ticketing up`, then check the books.
@@ -100,6 +103,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Ledger(command) => return roles::ledger::run(command).await,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,
+        Role::Config(command) => roles::config::run(command)?,
         Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,
         Role::Demo(settings) => return demo::run(settings).await,
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod command_api;
+pub(crate) mod config;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod process_managers;

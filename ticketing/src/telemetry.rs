@@ -32,13 +32,25 @@ enum Format {
     Json,
 }
 
+impl Settings {
+    /// # Errors
+    /// When the filter cannot be read.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.filter().map(drop)
+    }
+
+    fn filter(&self) -> anyhow::Result<EnvFilter> {
+        EnvFilter::try_new(&self.log_filter)
+            .with_context(|| format!("--log-filter {}", self.log_filter))
+    }
+}
+
 /// Starts logging.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter)
-        .with_context(|| format!("--log-filter {}", settings.log_filter))?;
+    let filter = settings.filter()?;
     let colours = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {

@@ -72,6 +72,22 @@ pub(crate) struct Settings {
     visitors: Visitors,
 }
 
+impl Settings {
+    /// Of what is given; the rest is made at the start.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.log_url.as_deref().map(config::open_log).transpose()?;
+        self.database_url.as_deref().map(config::open_database).transpose()?;
+        if let Some(url) = &self.nats_url {
+            relay::Settings::at(url.clone()).check().context("--nats-url, NATS_URL")?;
+        }
+        if let Some(key) = &self.stripe_secret_key {
+            StripeGateway::new(key, self.stripe_api_base.as_deref())
+                .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
+        }
+        Ok(())
+    }
+}
+
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let started = Instant::now();
     let shutdown = shutdown::on_signal()?;

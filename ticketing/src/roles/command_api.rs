@@ -37,15 +37,32 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+/// What it works with; nothing is connected to yet.
+struct Parts {
+    log: EventLog,
+    vault: Vault,
+    web: web::Web,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    fn parts(&self) -> anyhow::Result<Parts> {
+        let log = self.log.open()?;
+        let secrets = self.secrets.read()?;
+        let vault = Vault::new(self.database.open()?, &secrets.vault);
+        let web = config::open_web(&log, &vault, &secrets, self.secure_cookies, &self.visitors)?;
+        Ok(Parts { log, vault, web })
+    }
+}
+
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
-    let log = settings.log.open()?;
-    let secrets = settings.secrets.read()?;
-    let vault = Vault::new(settings.database.open()?, &secrets.vault);
-    let web =
-        config::open_web(&log, &vault, &secrets, settings.secure_cookies, &settings.visitors)?;
+    let Parts { log, vault, web } = settings.parts()?;
     let window = settings.reservation.window();
     let state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
     let api = command_api::api().with_state(state);

@@ -4,6 +4,7 @@ mod tasks;
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use eventlog::Vault;
 use process_managers::stripe::StripeGateway;
@@ -44,6 +45,28 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    /// What it works with; nothing is connected to yet.
+    fn parts(&self) -> anyhow::Result<Dependencies> {
+        let (log, pool) = (self.log.open()?, self.database.open()?);
+        let secrets = self.secrets.read()?;
+        let base = self.stripe_api_base.as_deref();
+        let gateway = StripeGateway::new(&self.stripe_secret_key, base)
+            .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
+        Ok(Dependencies {
+            log,
+            vault: Vault::new(pool.clone(), &secrets.vault),
+            pool,
+            gateway: Arc::new(gateway),
+            tuning: Tuning::default(),
+        })
+    }
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(settings) => work(settings).await,
@@ -57,17 +80,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 async fn work(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     settings.metrics.serve()?;
-    let (log, pool) = (settings.log.open()?, settings.database.open()?);
-    let secrets = settings.secrets.read()?;
-    let gateway =
-        StripeGateway::new(&settings.stripe_secret_key, settings.stripe_api_base.as_deref())?;
-    let dependencies = Dependencies {
-        log,
-        vault: Vault::new(pool.clone(), &secrets.vault),
-        pool,
-        gateway: Arc::new(gateway),
-        tuning: Tuning::default(),
-    };
+    let dependencies = settings.parts()?;
     println!("process-managers: following the log");
     let (made, vault) = (dependencies.pool.clone(), dependencies.vault.clone());
     config::until_made("process managers", &shutdown, async || {

@@ -1,6 +1,8 @@
 //! `ticketing projectors`
 
 use clap::{Args, Subcommand};
+use eventlog::EventLog;
+use sqlx::PgPool;
 
 use crate::config::{self, DatabaseAt, LogAt, Metrics};
 use crate::shutdown;
@@ -21,10 +23,20 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    fn parts(&self) -> anyhow::Result<(EventLog, PgPool)> {
+        Ok((self.log.open()?, self.database.open()?))
+    }
+}
+
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     settings.metrics.serve()?;
-    let (log, pool) = (settings.log.open()?, settings.database.open()?);
+    let (log, pool) = settings.parts()?;
     println!("projectors: following the log");
     config::until_made("read models", &shutdown, async || Ok(projectors::install(&pool).await?))
         .await;

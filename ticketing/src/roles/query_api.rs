@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use domain::Position;
 use eventlog::{EventLog, Vault};
+use sqlx::PgPool;
 use web::{Bounds, Server};
 
 use crate::config::{self, DatabaseAt, LogAt, Metrics, SecretsAt, Visitors};
@@ -36,18 +37,34 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+/// What it works with; nothing is connected to yet.
+struct Parts {
+    log: EventLog,
+    pool: PgPool,
+    web: web::Web,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    fn parts(&self) -> anyhow::Result<Parts> {
+        let secrets = self.secrets.read()?;
+        let (log, pool) = (self.log.open()?, self.database.open()?);
+        // Only to ask whether a session is still open and what a person's address is: the query
+        // side itself has no log to append to.
+        let vault = Vault::new(pool.clone(), &secrets.vault);
+        let web = config::open_web(&log, &vault, &secrets, self.secure_cookies, &self.visitors)?;
+        Ok(Parts { log, pool, web })
+    }
+}
+
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
-    let secrets = settings.secrets.read()?;
-    let log = settings.log.open()?;
-    let pool = settings.database.open()?;
-    // Only to ask whether a session is still open and what a person's address is: the query side
-    // itself has no log to append to.
-    let vault = Vault::new(pool.clone(), &secrets.vault);
-    let web =
-        config::open_web(&log, &vault, &secrets, settings.secure_cookies, &settings.visitors)?;
+    let Parts { log, pool, web } = settings.parts()?;
     let state = query_api::State::new(&pool, web.clone(), Arc::new(EndOf(log)), shutdown.clone());
     let checks = vec![state.ready_check()];
     println!("query-api: http://{}", listener.local_addr()?);

@@ -1,6 +1,9 @@
 //! `ticketing relay`
 
+use anyhow::Context;
 use clap::Args;
+use eventlog::EventLog;
+use sqlx::PgPool;
 
 use crate::config::{DatabaseAt, LogAt, Metrics};
 use crate::shutdown;
@@ -27,14 +30,25 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.parts().map(drop)
+    }
+
+    fn parts(&self) -> anyhow::Result<(EventLog, PgPool, relay::Settings)> {
+        let nats = relay::Settings {
+            replicas: self.nats_replicas.into(),
+            ..relay::Settings::at(self.nats_url.clone())
+        };
+        nats.check().context("the address of NATS (--nats-url, NATS_URL)")?;
+        Ok((self.log.open()?, self.database.open()?, nats))
+    }
+}
+
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     settings.metrics.serve()?;
-    let (log, pool) = (settings.log.open()?, settings.database.open()?);
-    let nats = relay::Settings {
-        replicas: settings.nats_replicas.into(),
-        ..relay::Settings::at(settings.nats_url)
-    };
+    let (log, pool, nats) = settings.parts()?;
     println!("relay: forwarding to stream {}", nats.stream);
     relay::run(log, pool, nats, shutdown).await?;
     Ok(())

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod config;
 mod log_access;
 mod log_files;
 mod log_look;

@@ -43,14 +43,25 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+impl Settings {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.options().map(drop)
+    }
+
+    fn options(&self) -> anyhow::Result<embedded_log::Options> {
+        let mut options = embedded_log::Options::new(&self.directory.directory);
+        (options.tls, options.credentials) = (self.access.tls()?, self.access.credentials()?);
+        options.advertised.clone_from(&self.advertise);
+        Ok(options)
+    }
+}
+
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
+    let options = settings.options()?;
     let directory = settings.directory.directory;
-    let mut options = embedded_log::Options::new(&directory);
-    (options.tls, options.credentials) = (settings.access.tls()?, settings.access.credentials()?);
-    options.advertised.clone_from(&settings.advertise);
     let address = listener.local_addr()?;
     settings.access.warn_of_strangers(address);
     let url = settings.access.connection_string(address, settings.advertise.as_deref());
