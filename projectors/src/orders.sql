@@ -24,3 +24,5 @@ CREATE TABLE orders (
 CREATE INDEX orders_of_buyer ON orders (buyer, placed_commit DESC, placed_prepare DESC);
 -- One's own orders of a ticket, newest first.
 CREATE INDEX orders_of_ticket ON orders (ticket, buyer, placed_commit DESC, placed_prepare DESC);
+-- One's own orders in one state, newest first.
+CREATE INDEX orders_of_status ON orders (buyer, status, placed_commit DESC, placed_prepare DESC);

@@ -27,6 +27,13 @@ CREATE TABLE tickets (
 -- The public list: what can be bought, newest first.
 CREATE INDEX tickets_on_sale ON tickets (listed_commit DESC, listed_prepare DESC)
 WHERE available > 0;
+-- The same in one currency: newest first, and by price.
+CREATE INDEX tickets_of_currency ON tickets (currency, listed_commit DESC, listed_prepare DESC)
+WHERE available > 0;
+CREATE INDEX tickets_by_price ON tickets (currency, price_minor, listed_commit, listed_prepare)
+WHERE available > 0;
+-- What one person sells or has sold, newest first.
+CREATE INDEX tickets_of_seller ON tickets (seller, listed_commit DESC, listed_prepare DESC);
 
 -- The units each order has; needed because an event that frees or sells them does not say how many.
 CREATE TABLE holds (
