@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use append::{Appended, Way};
 pub(crate) use feed::{Feed, FeedEvent, our_streams};
+pub(crate) use read::Reading;
 
 use crate::LogError;
 use crate::backoff::Backoff;

@@ -2,6 +2,7 @@
 //!
 //! The map:
 //! - [`EventLog`]: a handle on the log, cheap to clone; it connects on first use and mends itself.
+//! - [`LogReader`]: the read half, for those who must not append.
 //! - `execute`: load, decide, append, and again after a conflict; one owner per stream.
 //! - `wait`: waiting for an aggregate to come to a state; `subscribe`: following the whole log.
 //! - [`follow`]: a follower takes every event of the log once, in order, with its own checkpoint.
@@ -25,6 +26,7 @@ mod execute;
 pub mod follow;
 mod install;
 pub mod raw;
+mod reader;
 mod subscribe;
 pub mod vault;
 mod wait;
@@ -38,6 +40,7 @@ use futures::Stream;
 
 pub use error::{ExecuteError, LogError};
 pub use follow::{FollowError, Follower, TakeError, follow};
+pub use reader::LogReader;
 pub use subscribe::Delivery;
 pub use vault::{Vault, VaultError};
 
@@ -102,6 +105,12 @@ impl EventLog {
         let connection = Arc::new(Connection::new(&settings.connection_string)?);
         let owners = Arc::new(Owners::new(Arc::clone(&connection), settings.build));
         Ok(Self { connection, owners })
+    }
+
+    /// The same log, for somebody who only reads it.
+    #[must_use]
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.connection))
     }
 
     /// One cheap round trip, bounded at one second.

@@ -51,7 +51,7 @@ pub use path::PathId;
 pub use problem::{ApiError, FieldError};
 pub use request_id::RequestId;
 pub use seen::{IfMatch, NoVersion, ReadPosition, Written};
-pub use serve::Bounds;
+pub use serve::{Bounds, Place};
 pub use server::Server;
 pub use session::{Session, Settings, Web};
 pub use signed_in::{MaybeSignedIn, Presented, SignedIn};

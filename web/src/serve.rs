@@ -12,8 +12,8 @@ use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::pin;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,12 @@ impl Default for Bounds {
     }
 }
 
+/// A connection's place among those that there may be; with the last copy the place is free again.
+/// It is in the extensions of every request, so that a connection that goes on as something else,
+/// such as a WebSocket, can keep it.
+#[derive(Clone, Debug)]
+pub struct Place(#[expect(dead_code, reason = "held, not looked at")] Arc<OwnedSemaphorePermit>);
+
 /// How long nothing is accepted after the system has refused to: it is out of files, most likely.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
@@ -62,20 +68,22 @@ pub(crate) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(bounds.head_within);
     let places = Arc::new(Semaphore::new(bounds.connections_max));
-    let connections = GracefulShutdown::new();
+    let ending = CancellationToken::new();
     let accepting = async {
         loop {
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (stream, peer) = accept(&listener).await;
-            let connection = connection(&http, stream, peer, app.clone(), connections.watcher());
-            tokio::spawn(hold(place, connection));
+            let place = Place(Arc::new(place));
+            tokio::spawn(connection(&http, stream, peer, app.clone(), place, ending.clone()));
         }
     };
     shutdown.run_until_cancelled(accepting).await;
     // Nobody is let in any more, and whoever waits in the queue is told so.
     drop(listener);
-    if timeout(bounds.drain_within, connections.shutdown()).await.is_err() {
+    ending.cancel();
+    let all = u32::try_from(bounds.connections_max).unwrap_or(u32::MAX);
+    if timeout(bounds.drain_within, places.acquire_many(all)).await.is_err() {
         tracing::warn!("{name} ends with requests under way");
     }
     tracing::info!("{name} has ended");
@@ -106,28 +114,34 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     app: Router,
-    watcher: Watcher,
+    place: Place,
+    ending: CancellationToken,
 ) -> impl Future<Output = ()> + Send + use<> {
     // Answers are small and whole; waiting to send more at once only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot turn off Nagle's algorithm: {error}");
     }
+    let held = place.clone();
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(held.clone());
         // A router is always ready.
         app.clone().call(request.map(Body::new))
     });
-    let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+    let served = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     async move {
-        if let Err(error) = served.await {
+        pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = ending.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.as_mut().await
+            }
+        };
+        if let Err(error) = ended {
             // A client that went away, spoke no HTTP, or was too slow.
             tracing::debug!("a connection ended: {error}");
         }
+        drop(place);
     }
-}
-
-/// A connection has its place until it ends.
-async fn hold(place: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
-    connection.await;
-    drop(place);
 }

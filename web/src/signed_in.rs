@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+use chrono::Utc;
 use tokio::time::timeout;
 
 use crate::accounts::Unavailable;
@@ -95,6 +96,20 @@ where
         }
         let session = presented.session;
         Ok(Self(open_for_reading(&web, &session).await.then_some(session)))
+    }
+}
+
+impl Web {
+    /// Whoever an access token says, while the session is open. For what is no request of its own,
+    /// such as the first message on a WebSocket.
+    pub async fn signed_in_by(&self, token: &str) -> Option<Session> {
+        let session = self.read_access_token(token)?;
+        self.is_open(&session).await.then_some(session)
+    }
+
+    /// Whether somebody who reads may go on; while the accounts are away, until the session's end.
+    pub async fn is_open(&self, session: &Session) -> bool {
+        Utc::now() < session.expires_at && open_for_reading(self, session).await
     }
 }
 

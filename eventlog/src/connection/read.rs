@@ -11,6 +11,13 @@ use crate::LogError;
 use crate::codec::Stored;
 use crate::connection::{Connection, Failure, Link, ours};
 
+/// Whether a read is to give more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    GoOn,
+    Stop,
+}
+
 impl Connection {
     /// Gives every event of a stream from a revision on to `take`; none when there is no stream.
     ///
@@ -21,6 +28,19 @@ impl Connection {
         stream: &str,
         from: u64,
         mut take: impl FnMut(Stored) -> Result<(), LogError> + Send,
+    ) -> Result<(), LogError> {
+        self.read_some(stream, from, |stored| take(stored).map(|()| Reading::GoOn)).await
+    }
+
+    /// The same, until `take` has enough.
+    ///
+    /// # Errors
+    /// As of [`Connection::read_stream`].
+    pub(crate) async fn read_some(
+        &self,
+        stream: &str,
+        from: u64,
+        mut take: impl FnMut(Stored) -> Result<Reading, LogError> + Send,
     ) -> Result<(), LogError> {
         let link = self.link().await?;
         let options = ReadStreamOptions::default()
@@ -34,8 +54,10 @@ impl Connection {
         loop {
             match link.answered(events.next()).await {
                 Ok(Some(resolved)) => {
-                    if let Some(event) = resolved.event {
-                        take(stored(event))?;
+                    if let Some(event) = resolved.event
+                        && take(stored(event))? == Reading::Stop
+                    {
+                        return Ok(());
                     }
                 }
                 Ok(None) => return Ok(()),
