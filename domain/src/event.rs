@@ -154,6 +154,8 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded<E> {
     pub event: E,
+    /// As it is stored: `TicketReserved.v1`, also where it has been lifted to a newer version.
+    pub event_type: String,
     pub id: Uuid,
     pub stream: String,
     pub revision: Revision,
@@ -166,7 +168,8 @@ pub struct Recorded<E> {
 impl<E> Recorded<E> {
     /// The same record around another event type.
     pub fn map<F>(self, change: impl FnOnce(E) -> F) -> Recorded<F> {
-        let Self { event, id, stream, revision, position, metadata, at } = self;
-        Recorded { event: change(event), id, stream, revision, position, metadata, at }
+        let Self { event, event_type, id, stream, revision, position, metadata, at } = self;
+        let event = change(event);
+        Recorded { event, event_type, id, stream, revision, position, metadata, at }
     }
 }

@@ -108,6 +108,7 @@ pub(crate) fn decode<E: Event>(stored: &Stored) -> Result<Recorded<E>, LogError>
         .map_err(|error| stored.undecodable(format!("its metadata: {error}")))?;
     Ok(Recorded {
         event,
+        event_type: stored.event_type.clone(),
         id: stored.id,
         stream: stored.stream.clone(),
         revision: stored.revision,

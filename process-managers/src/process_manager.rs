@@ -183,6 +183,7 @@ pub(crate) mod tests {
     pub(crate) fn recorded(stream: &str, event: DomainEvent) -> Recorded<DomainEvent> {
         Recorded {
             event,
+            event_type: "Test.v1".to_owned(),
             id: Uuid::from_u128(7),
             stream: stream.to_owned(),
             revision: Revision(0),

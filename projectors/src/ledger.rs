@@ -21,7 +21,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::projection::Projection;
+use crate::projection::{Changed, Projection};
 use crate::stream::{id_of, position_columns};
 
 pub use book::Book;
@@ -35,8 +35,11 @@ impl Projection for Ledger {
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("ledger.sql");
 
-    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
-        let Some(touched) = Touched::by(events)? else { return Ok(()) };
+    async fn apply(
+        db: &mut PgConnection,
+        events: &[Recorded<DomainEvent>],
+    ) -> sqlx::Result<Changed> {
+        let Some(touched) = Touched::by(events)? else { return Ok(Changed::default()) };
         let mut book = load(db, &touched).await?;
         let mut entries = Vec::new();
         for record in events {
@@ -44,7 +47,8 @@ impl Projection for Ledger {
         }
         save(db, &book, &touched).await?;
         write(db, &entries).await?;
-        balance(db, &entries).await
+        balance(db, &entries).await?;
+        Ok(entries.iter().map(|(_, record)| record.id).collect())
     }
 }
 

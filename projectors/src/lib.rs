@@ -2,22 +2,37 @@
 //!
 //! The map:
 //! - [`Projection`]: what a read model is: a name, a version, tables, and what events do to them.
-//! - `tickets`, `orders`: one read model each, with its tables beside it in `.sql`.
+//! - `tickets`, `orders`, `accounts`, `sales_by_day`, `timeline`: one read model each, with its
+//!   tables beside it in `.sql`.
 //! - [`ledger`]: the movements of money, and the check that they are right.
 //! - `projector`: the follower that applies a projection, each event once.
 //! - `schema`: tables of every version in a schema of its own, and which version readers see.
 //!
-//! Readers use the views `read.<name>` and `read.checkpoint`; each commit that they can see is
-//! announced on the channel `projection`.
+//! Readers use the views `read.<name>` and `read.checkpoint`. Each commit that they can see is
+//! announced on the channel `projection`, as one of
+//!
+//! ```text
+//! projector/<name> <position>                 it has come this far, and no row has changed
+//! projector/<name> <position> <id>,<id>       these rows have changed
+//! projector/<name> <position> many            too many rows to tell one by one
+//! ```
+//!
+//! The ids are those of tickets for `tickets` and `sales_by_day`, of orders for `orders`, of accounts
+//! for `accounts`, and of events for `timeline` and `ledger`. A listener that was away looks what
+//! has changed since: rows of tickets, orders and accounts say in `changed_commit` and
+//! `changed_prepare` at which position of the log they last changed.
 
+mod accounts;
 pub mod ledger;
 mod orders;
 mod projection;
 mod projector;
+mod sales_by_day;
 mod schema;
 mod status;
 mod stream;
 mod tickets;
+mod timeline;
 
 use std::panic;
 
@@ -27,7 +42,7 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use projection::Projection;
+pub use projection::{Changed, Projection};
 pub use status::{Status, status};
 
 /// Every projection, one line each.
@@ -35,6 +50,9 @@ const PROJECTIONS: &[Registered] = &[
     Registered::of::<tickets::Tickets>(),
     Registered::of::<orders::Orders>(),
     Registered::of::<ledger::Ledger>(),
+    Registered::of::<accounts::Accounts>(),
+    Registered::of::<sales_by_day::SalesByDay>(),
+    Registered::of::<timeline::Timeline>(),
 ];
 
 /// A projection as the rest of the crate handles it, whatever its type.

@@ -8,7 +8,7 @@ use domain::{DomainEvent, Order, Position, Recorded, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::projection::Projection;
+use crate::projection::{Changed, Projection};
 use crate::stream::{id_of, position_columns, revision_column};
 
 pub(crate) struct Orders;
@@ -18,7 +18,10 @@ impl Projection for Orders {
     const VERSION: u32 = 2;
     const TABLES: &'static str = include_str!("orders.sql");
 
-    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+    async fn apply(
+        db: &mut PgConnection,
+        events: &[Recorded<DomainEvent>],
+    ) -> sqlx::Result<Changed> {
         let mut changes: HashMap<OrderId, Change<'_>> = HashMap::new();
         for record in events {
             match &record.event {
@@ -31,10 +34,12 @@ impl Projection for Orders {
                 | DomainEvent::Payment(_) => {}
             }
         }
+        let rows = changes.keys().map(|order| order.0).collect();
         let (placed, changed): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(_, change)| change.placed.is_some());
         insert(db, placed).await?;
-        update(db, changed).await
+        update(db, changed).await?;
+        Ok(rows)
     }
 }
 
@@ -47,6 +52,8 @@ struct Change<'a> {
     status: Option<&'static str>,
     payment: Payment,
     version: i64,
+    /// Of the last event.
+    position: Position,
 }
 
 /// What becomes of the order's payment.
@@ -60,6 +67,7 @@ enum Payment {
 impl<'a> Change<'a> {
     fn take(&mut self, event: &'a OrderEvent, record: &Recorded<DomainEvent>) -> sqlx::Result<()> {
         self.version = revision_column(record.revision)?;
+        self.position = record.position;
         match event {
             OrderEvent::OrderPlaced(terms) => {
                 self.placed = Some((terms, record.metadata.occurred_at, record.position));
@@ -97,10 +105,13 @@ struct Columns {
     payment: Vec<Option<Uuid>>,
     keeps_payment: Vec<bool>,
     version: Vec<i64>,
+    changed_commit: Vec<i64>,
+    changed_prepare: Vec<i64>,
 }
 
 impl Columns {
-    fn push(&mut self, order: OrderId, change: &Change<'_>) {
+    fn push(&mut self, order: OrderId, change: &Change<'_>) -> sqlx::Result<()> {
+        let (commit, prepare) = position_columns(change.position)?;
         let (payment, keeps_payment) = match change.payment {
             Payment::Unchanged => (None, true),
             Payment::Now(payment) => (payment.map(|payment| payment.0), false),
@@ -110,6 +121,9 @@ impl Columns {
         self.payment.push(payment);
         self.keeps_payment.push(keeps_payment);
         self.version.push(change.version);
+        self.changed_commit.push(commit);
+        self.changed_prepare.push(prepare);
+        Ok(())
     }
 }
 
@@ -154,16 +168,17 @@ async fn insert(db: &mut PgConnection, placed: Vec<(OrderId, Change<'_>)>) -> sq
     let (mut columns, mut terms_columns) = (Columns::default(), TermsColumns::default());
     for (order, change) in placed {
         let Some((terms, at, position)) = change.placed else { continue };
-        columns.push(order, &change);
+        columns.push(order, &change)?;
         terms_columns.push(terms, at, position)?;
     }
     sqlx::query(
         "INSERT INTO orders (id, status, payment, version, ticket, buyer, title, quantity, \
              unit_price_minor, total_minor, currency, expires_at, placed_at, placed_commit, \
-             placed_prepare) \
+             placed_prepare, changed_commit, changed_prepare) \
          SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], \
              $6::uuid[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], \
-             $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[])",
+             $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[], \
+             $16::bigint[], $17::bigint[])",
     )
     .bind(columns.id)
     .bind(columns.status)
@@ -180,6 +195,8 @@ async fn insert(db: &mut PgConnection, placed: Vec<(OrderId, Change<'_>)>) -> sq
     .bind(terms_columns.placed_at)
     .bind(terms_columns.placed_commit)
     .bind(terms_columns.placed_prepare)
+    .bind(columns.changed_commit)
+    .bind(columns.changed_prepare)
     .execute(db)
     .await
     .map(|_| ())
@@ -191,15 +208,19 @@ async fn update(db: &mut PgConnection, changed: Vec<(OrderId, Change<'_>)>) -> s
     }
     let mut columns = Columns::default();
     for (order, change) in &changed {
-        columns.push(*order, change);
+        columns.push(*order, change)?;
     }
     sqlx::query(
         "UPDATE orders SET \
              status = COALESCE(new.status, orders.status), \
              payment = CASE WHEN new.keeps_payment THEN orders.payment ELSE new.payment END, \
-             version = new.version \
-         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bool[], $5::bigint[]) \
-             AS new (id, status, payment, keeps_payment, version) \
+             version = new.version, \
+             changed_commit = new.changed_commit, \
+             changed_prepare = new.changed_prepare \
+         FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bool[], $5::bigint[], \
+             $6::bigint[], $7::bigint[]) \
+             AS new (id, status, payment, keeps_payment, version, changed_commit, \
+                 changed_prepare) \
          WHERE orders.id = new.id",
     )
     .bind(columns.id)
@@ -207,6 +228,8 @@ async fn update(db: &mut PgConnection, changed: Vec<(OrderId, Change<'_>)>) -> s
     .bind(columns.payment)
     .bind(columns.keeps_payment)
     .bind(columns.version)
+    .bind(columns.changed_commit)
+    .bind(columns.changed_prepare)
     .execute(db)
     .await
     .map(|_| ())

@@ -17,11 +17,16 @@ CREATE TABLE orders (
     placed_at timestamptz NOT NULL,
     -- Where in the log it was placed: lists are paged by it.
     placed_commit bigint NOT NULL,
-    placed_prepare bigint NOT NULL
+    placed_prepare bigint NOT NULL,
+    -- Where in the log it last changed: who watches goes on from there.
+    changed_commit bigint NOT NULL,
+    changed_prepare bigint NOT NULL
 );
 
 -- One's own orders, newest first.
 CREATE INDEX orders_of_buyer ON orders (buyer, placed_commit DESC, placed_prepare DESC);
+-- What has changed in one's own orders.
+CREATE INDEX orders_changed ON orders (buyer, changed_commit, changed_prepare);
 -- One's own orders of a ticket, newest first.
 CREATE INDEX orders_of_ticket ON orders (ticket, buyer, placed_commit DESC, placed_prepare DESC);
 -- One's own orders in one state, newest first.

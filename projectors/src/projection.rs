@@ -1,13 +1,15 @@
 //! What a projection is.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use domain::{DomainEvent, Recorded};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// A read model that is folded from the log into tables.
 pub trait Projection: Send + Sync + 'static {
-    /// Names the read model and the one of its tables that readers see as `read.<NAME>`.
+    /// Names the read model and the one of its tables (or views) that readers see as `read.<NAME>`.
     const NAME: &'static str;
 
     /// One more with each change to the tables or to what they hold. Each version has tables and a
@@ -25,5 +27,32 @@ pub trait Projection: Send + Sync + 'static {
     fn apply(
         db: &mut PgConnection,
         events: &[Recorded<DomainEvent>],
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+    ) -> impl Future<Output = sqlx::Result<Changed>> + Send;
+}
+
+/// The ids of the rows that a batch has changed, for readers who watch them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed(BTreeSet<Uuid>);
+
+impl Changed {
+    /// More are not told one by one: an announcement has less than 8,000 bytes.
+    const TOLD_MAX: usize = 200;
+
+    /// How an announcement goes on after the position: ` <id>,<id>`, ` many`, or not at all.
+    pub(crate) fn told(&self) -> String {
+        match self.0.len() {
+            0 => String::new(),
+            1..=Self::TOLD_MAX => {
+                let ids: Vec<String> = self.0.iter().map(Uuid::to_string).collect();
+                format!(" {}", ids.join(","))
+            }
+            _ => " many".to_owned(),
+        }
+    }
+}
+
+impl FromIterator<Uuid> for Changed {
+    fn from_iter<I: IntoIterator<Item = Uuid>>(ids: I) -> Self {
+        Self(ids.into_iter().collect())
+    }
 }

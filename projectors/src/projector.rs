@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use crate::projection::Projection;
+use crate::projection::{Changed, Projection};
 use crate::schema;
 
 /// Follows the log into the tables of `P` until `shutdown`.
@@ -63,12 +63,13 @@ impl<P: Projection> Projector<P> {
             transaction.rollback().await?;
             return Ok(false);
         }
+        let mut changed = Changed::default();
         if !batch.is_empty() {
             schema::enter(&mut transaction, &self.schema).await?;
-            P::apply(&mut transaction, batch).await?;
+            changed = P::apply(&mut transaction, batch).await?;
         }
         let unseen = self.unseen && !schema::show_if_caught_up::<P>(&mut transaction, end).await?;
-        schema::announce::<P>(&mut transaction, end).await?;
+        schema::announce::<P>(&mut transaction, end, &changed).await?;
         transaction.commit().await?;
         self.position = Some(end);
         self.unseen = unseen;

@@ -4,14 +4,14 @@ use domain::Position;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool};
 
 use crate::Registered;
-use crate::projection::Projection;
+use crate::projection::{Changed, Projection};
 use crate::stream::position_of;
 
 /// Held while tables are created, so that processes that start at once do it one after another.
 const INSTALL_LOCK: i64 = 0x7072_6f6a_6563_7400;
 
-/// The channel on which commits that readers can see are announced, as `projector/<name>
-/// <position>`.
+/// The channel on which commits that readers can see are announced; the words of an announcement
+/// are explained in the head of the crate.
 const CHANNEL: &str = "projection";
 
 /// Creates what is missing. A projection that readers have never seen becomes visible at once,
@@ -94,17 +94,19 @@ pub(crate) async fn show_if_caught_up<P: Projection>(
     Ok(true)
 }
 
-/// Tells readers how far the projection has come, if this version is the one they see.
+/// Tells readers how far the projection has come and what has changed, if this version is the one
+/// they see.
 pub(crate) async fn announce<P: Projection>(
     db: &mut PgConnection,
     position: Position,
+    changed: &Changed,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "SELECT pg_notify($1, 'projector/' || name || ' ' || $2) FROM projector.live \
          WHERE name = $3 AND version = $4",
     )
     .bind(CHANNEL)
-    .bind(position.to_string())
+    .bind(format!("{position}{}", changed.told()))
     .bind(P::NAME)
     .bind(version_column(P::VERSION)?)
     .execute(db)

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::holds::{Hold, HoldKey, Holds};
-use crate::projection::Projection;
+use crate::projection::{Changed, Projection};
 use crate::stream::{id_of, position_columns, revision_column};
 
 pub(crate) struct Tickets;
@@ -22,10 +22,13 @@ impl Projection for Tickets {
     const VERSION: u32 = 2;
     const TABLES: &'static str = include_str!("tickets.sql");
 
-    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+    async fn apply(
+        db: &mut PgConnection,
+        events: &[Recorded<DomainEvent>],
+    ) -> sqlx::Result<Changed> {
         let events = ticket_events(events)?;
         if events.is_empty() {
-            return Ok(());
+            return Ok(Changed::default());
         }
         let mut holds = Holds::load(db, keys_to_load(&events)).await?;
         let mut changes: HashMap<TicketId, Change> = HashMap::new();
@@ -35,10 +38,12 @@ impl Projection for Tickets {
         }
         // Before the tickets, which show the one order of a single unit.
         holds.store(db).await?;
+        let rows = changes.keys().map(|ticket| ticket.0).collect();
         let (listed, changed): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(_, change)| change.listing.is_some());
         insert(db, listed).await?;
-        update(db, changed).await
+        update(db, changed).await?;
+        Ok(rows)
     }
 }
 
@@ -94,6 +99,8 @@ struct Change {
     reserved: i64,
     sold: i64,
     version: i64,
+    /// Of the last event.
+    position: Position,
 }
 
 /// What never changes in a ticket.
@@ -107,6 +114,7 @@ struct Listing {
 impl Change {
     fn take(&mut self, event: &TicketRecord<'_>, holds: &mut Holds) -> sqlx::Result<()> {
         self.version = revision_column(event.record.revision)?;
+        self.position = event.record.position;
         match event.event {
             TicketEvent::TicketListed(listed) => self.list(listed, event.record),
             TicketEvent::TicketEdited(edited) => {
@@ -179,10 +187,13 @@ struct Columns {
     reserved: Vec<i64>,
     sold: Vec<i64>,
     version: Vec<i64>,
+    changed_commit: Vec<i64>,
+    changed_prepare: Vec<i64>,
 }
 
 impl Columns {
-    fn push(&mut self, ticket: TicketId, change: Change) {
+    fn push(&mut self, ticket: TicketId, change: Change) -> sqlx::Result<()> {
+        let (commit, prepare) = position_columns(change.position)?;
         self.id.push(ticket.0);
         self.title.push(change.title);
         self.price_minor.push(change.price.map(|price| price.minor));
@@ -192,6 +203,9 @@ impl Columns {
         self.reserved.push(change.reserved);
         self.sold.push(change.sold);
         self.version.push(change.version);
+        self.changed_commit.push(commit);
+        self.changed_prepare.push(prepare);
+        Ok(())
     }
 }
 
@@ -210,18 +224,20 @@ async fn insert(db: &mut PgConnection, listed: Vec<(TicketId, Change)>) -> sqlx:
         at.push(listing.at);
         commit.push(position.0);
         prepare.push(position.1);
-        columns.push(ticket, change);
+        columns.push(ticket, change)?;
     }
     sqlx::query(
         "INSERT INTO tickets (id, title, price_minor, currency, quantity, withdrawn, reserved, \
-         sold, version, seller, max_per_order, listed_at, listed_commit, listed_prepare, order_id) \
+         sold, version, changed_commit, changed_prepare, seller, max_per_order, listed_at, \
+         listed_commit, listed_prepare, order_id) \
          SELECT new.*, CASE WHEN new.quantity = 1 THEN \
              (SELECT order_id FROM holds WHERE holds.ticket = new.id LIMIT 1) END \
          FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bool[], \
-             $7::bigint[], $8::bigint[], $9::bigint[], $10::uuid[], $11::bigint[], \
-             $12::timestamptz[], $13::bigint[], $14::bigint[]) \
+             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
+             $12::uuid[], $13::bigint[], $14::timestamptz[], $15::bigint[], $16::bigint[]) \
              AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, \
-             version, seller, max_per_order, listed_at, listed_commit, listed_prepare)",
+             version, changed_commit, changed_prepare, seller, max_per_order, listed_at, \
+             listed_commit, listed_prepare)",
     )
     .bind(columns.id)
     .bind(columns.title)
@@ -232,6 +248,8 @@ async fn insert(db: &mut PgConnection, listed: Vec<(TicketId, Change)>) -> sqlx:
     .bind(columns.reserved)
     .bind(columns.sold)
     .bind(columns.version)
+    .bind(columns.changed_commit)
+    .bind(columns.changed_prepare)
     .bind(seller)
     .bind(max_per_order)
     .bind(at)
@@ -248,7 +266,7 @@ async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change)>) -> sqlx
     }
     let mut columns = Columns::default();
     for (ticket, change) in changed {
-        columns.push(ticket, change);
+        columns.push(ticket, change)?;
     }
     sqlx::query(
         "UPDATE tickets SET \
@@ -260,11 +278,14 @@ async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change)>) -> sqlx
              reserved = tickets.reserved + new.reserved, \
              sold = tickets.sold + new.sold, \
              version = new.version, \
+             changed_commit = new.changed_commit, \
+             changed_prepare = new.changed_prepare, \
              order_id = CASE WHEN COALESCE(new.quantity, tickets.quantity) = 1 THEN \
                  (SELECT holds.order_id FROM holds WHERE holds.ticket = tickets.id LIMIT 1) END \
          FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bool[], \
-             $7::bigint[], $8::bigint[], $9::bigint[]) \
-             AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, version) \
+             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) \
+             AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, version, \
+                 changed_commit, changed_prepare) \
          WHERE tickets.id = new.id",
     )
     .bind(columns.id)
@@ -276,6 +297,8 @@ async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change)>) -> sqlx
     .bind(columns.reserved)
     .bind(columns.sold)
     .bind(columns.version)
+    .bind(columns.changed_commit)
+    .bind(columns.changed_prepare)
     .execute(db)
     .await
     .map(|_| ())

@@ -21,7 +21,10 @@ CREATE TABLE tickets (
     listed_at timestamptz NOT NULL,
     -- Where in the log it was listed: lists are paged by it.
     listed_commit bigint NOT NULL,
-    listed_prepare bigint NOT NULL
+    listed_prepare bigint NOT NULL,
+    -- Where in the log it last changed: who watches goes on from there.
+    changed_commit bigint NOT NULL,
+    changed_prepare bigint NOT NULL
 );
 
 -- The public list: what can be bought, newest first.
@@ -34,6 +37,9 @@ CREATE INDEX tickets_by_price ON tickets (currency, price_minor, listed_commit, 
 WHERE available > 0;
 -- What one person sells or has sold, newest first.
 CREATE INDEX tickets_of_seller ON tickets (seller, listed_commit DESC, listed_prepare DESC);
+
+-- What has changed.
+CREATE INDEX tickets_changed ON tickets (changed_commit, changed_prepare);
 
 -- The units each order has; needed because an event that frees or sells them does not say how many.
 CREATE TABLE holds (

@@ -24,7 +24,8 @@ const LOG_END_TIMEOUT: Duration = Duration::from_millis(300);
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How long after losing Postgres it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// The channel on which the projectors announce their commits, as `<name> <position>`.
+/// The channel on which the projectors announce their commits, as `<name> <position>` and perhaps
+/// what has changed.
 const CHANNEL: &str = "projection";
 
 const POSITION_HEADER: HeaderName = HeaderName::from_static("ticketing-position");
@@ -189,7 +190,8 @@ impl Reached {
 }
 
 fn take(notification: &PgNotification, sender: &watch::Sender<Reached>) {
-    let parts = notification.payload().split_once(' ');
+    let mut words = notification.payload().split(' ');
+    let parts = words.next().zip(words.next());
     let parts = parts.and_then(|(name, position)| Some((name, position.parse().ok()?)));
     match parts {
         Some((name, position)) => {

@@ -22,6 +22,7 @@ fn recorded(stream: &str, revision: u64, event: TicketEvent) -> Recorded<DomainE
     let now = chrono::Utc::now();
     Recorded {
         event: DomainEvent::Ticket(event),
+        event_type: "Test.v1".to_owned(),
         id: Uuid::now_v7(),
         stream: stream.to_owned(),
         revision: Revision(revision),
@@ -127,7 +128,7 @@ async fn many_processes_may_install_at_once() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let names: Vec<String> =
         crate::status(&pool).await.unwrap().into_iter().map(|status| status.name).collect();
-    assert_eq!(names, ["ledger", "orders", "tickets"]);
+    assert_eq!(names, ["accounts", "ledger", "orders", "sales_by_day", "tickets", "timeline"]);
     assert_eq!(PROJECTIONS.len(), names.len());
 }
 
@@ -142,12 +143,15 @@ impl<const VERSION: u32> Projection for Tally<VERSION> {
     const TABLES: &'static str =
         "CREATE TABLE tally (events integer NOT NULL); INSERT INTO tally VALUES (0)";
 
-    async fn apply(db: &mut PgConnection, events: &[Recorded<DomainEvent>]) -> sqlx::Result<()> {
+    async fn apply(
+        db: &mut PgConnection,
+        events: &[Recorded<DomainEvent>],
+    ) -> sqlx::Result<Changed> {
         sqlx::query("UPDATE tally SET events = events + $1")
             .bind(i32::try_from(events.len()).unwrap() * i32::try_from(VERSION).unwrap())
             .execute(db)
-            .await
-            .map(|_| ())
+            .await?;
+        Ok(events.iter().map(|record| record.id).collect())
     }
 }
 
@@ -183,6 +187,9 @@ async fn readers_see_a_new_version_once_it_has_come_as_far_as_the_old_one() {
     schema::install(&pool, &[Registered::of::<Tally<1>>()]).await.unwrap();
     assert_eq!(tally(&pool).await, 4, "an old build that starts later changes nothing");
     new.take(&events[..1], at(4)).await.unwrap();
-    assert_eq!(heard.recv().await.unwrap().payload(), "projector/tally 2-2");
-    assert_eq!(heard.recv().await.unwrap().payload(), "projector/tally 4-4");
+    let [shown, next] = [events[1].id, events[0].id];
+    let told = heard.recv().await.unwrap();
+    assert_eq!(told.payload(), format!("projector/tally 2-2 {shown}"));
+    let told = heard.recv().await.unwrap();
+    assert_eq!(told.payload(), format!("projector/tally 4-4 {next}"));
 }

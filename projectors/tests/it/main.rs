@@ -5,5 +5,6 @@
 mod fold;
 mod ledger;
 mod outage;
+mod read_models;
 mod replicas;
 mod support;

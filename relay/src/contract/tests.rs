@@ -55,6 +55,7 @@ fn recorded(event: DomainEvent) -> Recorded<DomainEvent> {
     };
     Recorded {
         event,
+        event_type: "Test.v1".to_owned(),
         id: uuid(THIRD),
         stream: format!("{category}-{ID}"),
         revision: Revision(4),

@@ -42,6 +42,7 @@ fn after(events: impl IntoIterator<Item = DomainEvent>) -> BTreeMap<String, i64>
         };
         let record = Recorded {
             event,
+            event_type: "Test.v1".to_owned(),
             id: ID,
             stream: format!("{category}-{ID}"),
             revision: Revision(0),
