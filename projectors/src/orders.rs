@@ -15,7 +15,7 @@ pub(crate) struct Orders;
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("orders.sql");
 
     async fn apply(

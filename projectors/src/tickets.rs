@@ -19,7 +19,7 @@ pub(crate) struct Tickets;
 
 impl Projection for Tickets {
     const NAME: &'static str = "tickets";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("tickets.sql");
 
     async fn apply(
