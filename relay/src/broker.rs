@@ -1,33 +1,45 @@
-//! The connection to NATS and the stream kept as code.
+//! The stream kept as code, and what it says of itself.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::connection::State;
 use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::StreamError;
+use async_nats::jetstream::consumer::pull::OrderedError;
 use async_nats::jetstream::context::{
-    Context, ContextBuilder, CreateStreamError, GetStreamError, GetStreamErrorKind,
+    Context, CreateStreamError, GetStreamError, GetStreamErrorKind,
 };
 use async_nats::jetstream::stream::{
-    Config, RawMessageError, RawMessageErrorKind, RetentionPolicy, StorageType, Stream,
+    Config, ConsumerError, DiscardPolicy, RawMessageError, RawMessageErrorKind, RetentionPolicy,
+    StorageType, Stream, SubjectTransform,
 };
-use async_nats::{ConnectError, ConnectOptions, RequestError, jetstream};
+use async_nats::{ConnectError, RequestError, jetstream};
 
 use crate::message::Mark;
+use crate::nats::Connection;
+use crate::publish::Way;
 use crate::resume::{Last, StreamState};
-use crate::{Settings, subject};
+use crate::{Limits, Partition, subject};
 
 /// For one answer of NATS. A fenced publish that is given up may still arrive; that does no harm.
-const ANSWER_SECONDS_MAX: u64 = 5;
-/// A connection that is silently dead is noticed after a few of these.
-const PING_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_SECONDS_MAX: u64 = 5;
 /// How long the server itself remembers message ids; the fence does not depend on it.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// A public event has some hundred bytes, and a title of at most 200 letters.
+const MESSAGE_BYTES_MAX: i32 = 64 * 1024;
 
 /// NATS could not do it now; all of these are worth trying again.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     #[error("NATS cannot be reached")]
     Connect(#[from] ConnectError),
+    #[error("the credentials in {} cannot be read", file.display())]
+    Credentials {
+        file: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
     #[error("the connection to NATS is lost and being made again")]
     Disconnected,
     #[error("NATS did not answer within {ANSWER_SECONDS_MAX} s")]
@@ -42,8 +54,18 @@ pub enum BrokerError {
     Send(#[from] async_nats::PublishError),
     #[error("the event was not acknowledged")]
     Acknowledge(#[from] RequestError),
+    #[error("the event was not acknowledged")]
+    AcknowledgeOne(#[from] jetstream::context::PublishError),
     #[error("JetStream refused the event")]
     Refused(#[from] jetstream::Error),
+    #[error("JetStream did not make a consumer")]
+    Consume(#[from] ConsumerError),
+    #[error("the consumer's messages did not come")]
+    Messages(#[from] StreamError),
+    #[error("the consumer's messages do not come any more")]
+    Ordered(#[from] OrderedError),
+    #[error("a message does not say where it lies in its stream")]
+    Strange(#[source] async_nats::Error),
     #[error("JetStream's acknowledgement cannot be read")]
     Unreadable(#[from] serde_json::Error),
 }
@@ -58,24 +80,25 @@ pub(crate) async fn within<T, E: Into<BrokerError>>(
     }
 }
 
-/// A connection made on first use; the client mends it by itself.
+/// The stream of one partition.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    settings: Settings,
-    jetstream: Option<Context>,
+    connection: Arc<Connection>,
+    partition: Partition,
+    limits: Limits,
     /// Once in a life, so that two versions of the relay do not change it back and forth.
     configured: bool,
 }
 
 impl Broker {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, jetstream: None, configured: false }
+    pub(crate) fn new(connection: Arc<Connection>, partition: Partition, limits: Limits) -> Self {
+        Self { connection, partition, limits, configured: false }
     }
 
     /// What the stream holds; none when there is no such stream.
     pub(crate) async fn find(&mut self) -> Result<Option<Stream>, BrokerError> {
         let jetstream = self.connected().await?;
-        match within::<_, BrokerError>(find(&jetstream, &self.settings.stream)).await? {
+        match within::<_, BrokerError>(find(&jetstream, &self.partition.stream())).await? {
             Some(stream) => self.adjusted(&jetstream, stream).await.map(Some),
             None => Ok(None),
         }
@@ -85,59 +108,66 @@ impl Broker {
     pub(crate) async fn create(&mut self) -> Result<Stream, BrokerError> {
         let jetstream = self.connected().await?;
         let fresh = Config {
-            name: self.settings.stream.clone(),
+            name: self.partition.stream(),
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
             ..Config::default()
         };
-        let config = wanted(fresh, &self.settings);
+        let config = self.wanted(fresh);
         let stream = within(jetstream.create_stream(config)).await?;
-        tracing::info!(stream = %self.settings.stream, "created the JetStream stream");
+        tracing::info!(stream = self.partition.stream(), "created the JetStream stream");
         self.configured = true;
         Ok(stream)
     }
 
     /// For publishing.
-    pub(crate) async fn connected(&mut self) -> Result<Context, BrokerError> {
-        let jetstream = match &self.jetstream {
-            Some(jetstream) => jetstream,
-            None => self.jetstream.insert(connect(&self.settings.nats_url).await?),
-        };
-        // While it is away, the client would keep what is published in memory.
-        match jetstream.client().connection_state() {
-            State::Connected => Ok(jetstream.clone()),
-            State::Pending | State::Disconnected => Err(BrokerError::Disconnected),
-        }
+    pub(crate) async fn connected(&self) -> Result<Context, BrokerError> {
+        self.connection.jetstream().await
     }
 
-    /// Settings that may be changed on a living stream; limits that an operator set are kept.
+    /// Settings that may be changed on a living stream.
     async fn adjusted(
         &mut self,
         jetstream: &Context,
         stream: Stream,
     ) -> Result<Stream, BrokerError> {
         let current = &stream.cached_info().config;
-        let config = wanted(current.clone(), &self.settings);
+        let config = self.wanted(current.clone());
         if self.configured || config == *current {
             self.configured = true;
             return Ok(stream);
         }
+        let name = self.partition.stream();
         within(jetstream.update_stream(config)).await?;
-        tracing::info!(stream = %self.settings.stream, "changed the JetStream stream's settings");
+        tracing::info!(stream = name, "changed the JetStream stream's settings");
         self.configured = true;
-        within(jetstream.get_stream(&self.settings.stream)).await
+        within(jetstream.get_stream(name)).await
     }
-}
 
-pub(crate) async fn connect(url: &str) -> Result<Context, BrokerError> {
-    let answer_time = Duration::from_secs(ANSWER_SECONDS_MAX);
-    let options = ConnectOptions::new()
-        .name("ticketing relay")
-        .connection_timeout(answer_time)
-        .request_timeout(Some(answer_time))
-        .ping_interval(PING_EVERY);
-    let client = within(options.connect(url)).await?;
-    Ok(ContextBuilder::new().timeout(answer_time).build(client))
+    /// An operator's own limits are kept where none are set here.
+    fn wanted(&self, base: Config) -> Config {
+        let Limits { replicas, age_max, bytes_max } = self.limits;
+        let renamed = SubjectTransform {
+            source: self.partition.listens(),
+            destination: subject::ALL.to_owned(),
+        };
+        Config {
+            description: Some("The public events of ticketing, each once, in order".to_owned()),
+            subjects: vec![self.partition.listens()],
+            subject_transform: self.partition.renames().then_some(renamed),
+            num_replicas: replicas,
+            max_age: age_max.unwrap_or(base.max_age),
+            max_bytes: bytes_max.unwrap_or(base.max_bytes),
+            max_message_size: MESSAGE_BYTES_MAX,
+            discard: DiscardPolicy::Old,
+            duplicate_window: DUPLICATE_WINDOW,
+            deny_delete: true,
+            deny_purge: true,
+            allow_direct: true,
+            allow_atomic_publish: true,
+            ..base
+        }
+    }
 }
 
 /// None: there is no such stream.
@@ -167,22 +197,9 @@ pub(crate) async fn state(stream: &Stream) -> Result<StreamState, BrokerError> {
         last_sequence,
         last,
         on_disk: info.config.storage == StorageType::File,
-        takes_batches: info.config.allow_atomic_publish,
+        // A server that is too old for batches has never heard of this setting.
+        way: if info.config.allow_atomic_publish { Way::Batches } else { Way::Pipelined },
     })
-}
-
-fn wanted(base: Config, settings: &Settings) -> Config {
-    Config {
-        description: Some("The public events of ticketing, each once, in order".to_owned()),
-        subjects: vec![subject::ALL.to_owned()],
-        num_replicas: settings.replicas,
-        duplicate_window: DUPLICATE_WINDOW,
-        deny_delete: true,
-        deny_purge: true,
-        allow_direct: true,
-        allow_atomic_publish: true,
-        ..base
-    }
 }
 
 fn is_not_found(error: &GetStreamError) -> bool {

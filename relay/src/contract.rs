@@ -53,6 +53,12 @@ impl Kind {
     pub fn type_name(self) -> String {
         format!("ticketing.{self}.v{}", self.version)
     }
+
+    /// Names the JSON Schema of the event's body, as its `$id`.
+    #[must_use]
+    pub fn schema_id(self) -> String {
+        format!("urn:ticketing:schema:{self}.v{}", self.version)
+    }
 }
 
 /// Without the version: `ticket.sold`.

@@ -16,24 +16,16 @@ pub enum Halt {
 
     #[error(
         "stream {stream} is gone, though {published} events were published to it; restore it from \
-         a backup, or {}",
-        forget(stream)
+         a backup, or let a new one be filled from the log: `ticketing relay resume`"
     )]
     StreamGone { stream: String, published: u64 },
 
     #[error(
         "stream {stream} is not the one that {published} events were published to, it was created \
-         anew; restore the old one from a backup, or {}",
-        refill(stream)
+         anew; restore the old one from a backup, or let this one be filled from the log: \
+         `ticketing relay resume`"
     )]
     StreamRecreated { stream: String, published: u64 },
-
-    #[error(
-        "stream {stream} ends at message {last}, though {published} events were published to it: \
-         its servers lost what they had acknowledged; restore it from a backup, or {}",
-        refill(stream)
-    )]
-    StreamShorter { stream: String, last: u64, published: u64 },
 
     #[error(
         "the last message of stream {stream} is gone (sequence {last}), and nothing else tells how \
@@ -65,10 +57,12 @@ pub enum Halt {
     NotOnDisk { stream: String },
 
     #[error(
-        "the NATS server takes no atomic batches for stream {stream}; use NATS 2.12 or newer, and \
-         start the relay again"
+        "stream {name} is published in {} partitions, not in {wanted}; start the relay with \
+         --partitions as it was, or allow the new number, as docs/consumers.md explains: \
+         `ticketing relay grow --partitions {wanted}`",
+        listed(allowed)
     )]
-    ServerTooOld { stream: String },
+    OtherPartitions { name: String, wanted: u16, allowed: Vec<u16> },
 
     #[error("somebody wrote to the log past ticketing; find out who did, and report this")]
     MisplacedEvent(#[from] MisplacedEvent),
@@ -80,19 +74,15 @@ pub enum Halt {
 /// Consumers that deduplicate by `ce-id` do not notice a refill.
 fn refill(stream: &str) -> String {
     format!(
-        "stop the relays, remove the stream (`nats stream rm {stream}`), and {}",
-        forget(stream)
-    )
-}
-
-fn forget(stream: &str) -> String {
-    format!(
-        "let the relay fill a new one from the log: with the relays stopped run `DELETE FROM \
-         relay.progress WHERE stream = '{stream}'; DELETE FROM follower.checkpoint WHERE name = \
-         'relay/{stream}';` in Postgres, then start them again"
+        "stop the relays and have a new one filled from the log: `ticketing relay rewind --to \
+         start --stream {stream} --remove-stream`, and start them again"
     )
 }
 
 fn shown(head: Option<Position>) -> String {
     head.map_or_else(|| "its beginning".to_owned(), |head| head.to_string())
+}
+
+fn listed(numbers: &[u16]) -> String {
+    numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
 }

@@ -4,13 +4,19 @@
 //! The map:
 //! - [`run`]: the relay itself, until it is told to end.
 //! - [`contract`]: what the outside may know of a domain event; `asyncapi.yaml` describes it.
+//! - `partition`, `layout`: into how many streams the events are divided.
 //! - `subject`, `message`: where an event goes, and what it looks like there.
-//! - `broker`: the connection to NATS and the stream kept as code.
-//! - `publish`: fenced publishing.
-//! - `resume`: where to go on, and when going on would be guessing.
+//! - [`nats`]: who we are to NATS, and the connection.
+//! - `broker`: the stream kept as code.
+//! - `publish`: fenced publishing, in atomic batches or one by one.
+//! - `resume`, `halt`: where to go on, and when going on would be guessing.
 //! - `progress`: how far the stream had come, in Postgres, to notice a stream that lost something.
 //! - `relay`: the follower that ties them together.
+//! - `crew`, `share`: the workers of one process, and who works on which partition.
+//! - [`desk`]: what operators see and do; [`mod@verify`]: the stream compared with the log.
+//! - `reading`: messages of a stream, one after another.
 //! - [`reckoning`]: counts for those who compare the log with the stream.
+//! - [`mutant`]: mistakes made on purpose, for tests.
 //!
 //! Exactly once, without a lock: every publish names the sequence it expects to come after, of the
 //! whole stream. Whoever else has published makes it fail; then, as at the start, the relay reads
@@ -19,14 +25,25 @@
 
 mod broker;
 pub mod contract;
+mod crew;
+pub mod desk;
 mod halt;
+mod layout;
 mod message;
+pub mod mutant;
+pub mod nats;
+mod partition;
 mod progress;
 mod publish;
+mod reading;
 pub mod reckoning;
 mod relay;
 mod resume;
+mod share;
 mod subject;
+pub mod verify;
+
+use std::time::Duration;
 
 use eventlog::{EventLog, FollowError};
 use sqlx::PgPool;
@@ -34,38 +51,75 @@ use tokio_util::sync::CancellationToken;
 
 pub use contract::ASYNCAPI;
 pub use halt::Halt;
+pub use nats::Nats;
+pub use partition::{PARTITIONS_MAX, Partition, STREAM};
 pub use reckoning::{BrokerError, StreamSummary, count_public, stream_summary};
+pub use verify::{Difference, Verdict, VerifyError, verify};
 
-use crate::relay::Relay;
-
-/// The usual name of the stream.
-pub const STREAM: &str = "TICKETING";
+use crate::crew::Crew;
 
 /// Where the public events go.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// As NATS clients take it: `nats://host:4222`, with user and password if there are any.
-    pub nats_url: String,
-    /// The JetStream stream; it is created if it is not there.
+    pub nats: Nats,
+    /// The JetStream stream; it is created if it is not there. Of several partitions, what their
+    /// names begin with.
     pub stream: String,
+    /// Into how many streams the events are divided.
+    pub partitions: u16,
+    pub limits: Limits,
+    pub sharing: Sharing,
+}
+
+/// What the streams keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
     /// How many servers keep each message: 1, or 3 in a cluster.
     pub replicas: usize,
+    /// Messages older than this are removed; none: what the stream has, which is no limit at first.
+    pub age_max: Option<Duration>,
+    /// The oldest messages are removed beyond this size, in bytes, of each stream; none: what the
+    /// stream has.
+    pub bytes_max: Option<i64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { replicas: 1, age_max: None, bytes_max: None }
+    }
+}
+
+/// How several relays on one log get along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each stream has one at work at a time; the others stand by.
+    Leases,
+    /// All publish everything, as fast as they can. The outcome is the same, the work is not.
+    Racing,
 }
 
 impl Settings {
     /// The usual stream on one server.
     #[must_use]
-    pub fn at(nats_url: impl Into<String>) -> Self {
-        Self { nats_url: nats_url.into(), stream: STREAM.to_owned(), replicas: 1 }
+    pub fn at(nats: Nats) -> Self {
+        Self {
+            nats,
+            stream: STREAM.to_owned(),
+            partitions: 1,
+            limits: Limits::default(),
+            sharing: Sharing::Leases,
+        }
     }
 
-    /// Whether the address can be read; nothing is connected to.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn check(&self) -> std::io::Result<()> {
-        self.nats_url.parse::<async_nats::ServerAddr>().map(drop)
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Partition> {
+        Partition::all(&self.stream, self.partitions)
     }
+}
+
+/// Of the follower of a stream, and of its checkpoint.
+fn follower_name(stream: &str) -> String {
+    format!("relay/{stream}")
 }
 
 /// Publishes the public events of the log until `shutdown`. With NATS, Postgres or the log away it
@@ -80,6 +134,5 @@ pub async fn run(
     settings: Settings,
     shutdown: CancellationToken,
 ) -> Result<(), FollowError> {
-    let mut relay = Relay::new(log.clone(), pool, settings);
-    eventlog::follow(&log, &mut relay, shutdown).await
+    Crew::new(log, pool, settings).work(shutdown).await
 }

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use chrono::SecondsFormat;
 use domain::{DomainEvent, Position, Recorded};
 
+use crate::Partition;
 use crate::contract::{self, PublicEvent};
-use crate::subject;
+use crate::mutant::{self, Mutant};
 
 /// `<commit>-<prepare>` in the log.
 const POSITION: &str = "Ticketing-Position";
-/// The number of the event among the public events, from 1; equal to the message's sequence as
-/// long as the stream holds nothing else.
+/// The number of the event among those that the stream is for, from 1; equal to the message's
+/// sequence as long as the stream holds nothing else.
 const ORDINAL: &str = "Ticketing-Ordinal";
 /// See [`contract::FILTER`].
 const FILTER: &str = "Ticketing-Filter";
@@ -36,14 +37,14 @@ impl Message {
     /// # Errors
     /// Of serialisation.
     pub(crate) fn new(
-        stream: &str,
+        partition: &Partition,
         event: &PublicEvent,
         recorded: &Recorded<DomainEvent>,
         ordinal: u64,
     ) -> serde_json::Result<Self> {
         Ok(Self {
-            subject: subject::of(event),
-            headers: headers(stream, event, recorded, ordinal),
+            subject: partition.subject(event),
+            headers: headers(&partition.stream(), event, recorded, ordinal),
             body: Bytes::from(serde_json::to_vec(event)?),
         })
     }
@@ -65,13 +66,16 @@ fn headers(
     headers.insert("ce-subject", event.aggregate_id().to_string());
     headers.insert("ce-time", time);
     headers.insert("ce-datacontenttype", "application/json");
+    headers.insert("ce-dataschema", event.kind().schema_id());
     if let Some(trace) = recorded.metadata.trace.as_deref().and_then(traceparent) {
         headers.insert("traceparent", trace);
     }
     headers.insert(POSITION, recorded.position.to_string());
     headers.insert(ORDINAL, ordinal.to_string());
     headers.insert(FILTER, contract::FILTER.to_string());
-    headers.insert(NATS_MESSAGE_ID, id);
+    if !mutant::is_made(Mutant::NoIds) && !mutant::is_made(Mutant::FencePerSubject) {
+        headers.insert(NATS_MESSAGE_ID, id);
+    }
     headers.insert(NATS_EXPECTED_STREAM, stream);
     headers
 }

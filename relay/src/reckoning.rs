@@ -5,8 +5,9 @@ use eventlog::{Delivery, EventLog, LogError};
 use futures::StreamExt;
 
 pub use crate::broker::BrokerError;
-use crate::broker::{connect, find, state, within};
+use crate::broker::{find, state, within};
 use crate::contract;
+use crate::nats::{Nats, connect};
 use crate::resume::Last;
 
 /// What a stream holds.
@@ -21,8 +22,8 @@ pub struct StreamSummary {
 ///
 /// # Errors
 /// NATS away.
-pub async fn stream_summary(nats_url: &str, stream: &str) -> Result<StreamSummary, BrokerError> {
-    let jetstream = connect(nats_url).await?;
+pub async fn stream_summary(nats: &Nats, stream: &str) -> Result<StreamSummary, BrokerError> {
+    let jetstream = connect(nats).await?;
     let Some(stream) = within(find(&jetstream, stream)).await? else {
         return Ok(StreamSummary::default());
     };

@@ -13,20 +13,24 @@ use crate::broker::{self, Broker};
 use crate::contract::PublicEvent;
 use crate::halt::Halt;
 use crate::message::Message;
+use crate::mutant::{self, Mutant};
 use crate::progress::{self, Progress};
-use crate::publish::{PublishError, publish};
-use crate::resume::{self, Stored};
-use crate::{Settings, contract};
+use crate::publish::{PublishError, Way, publish};
+use crate::resume::{self, Last, Resume, Stored};
+use crate::share::{self, Epoch};
+use crate::{Partition, follower_name};
 
 /// Publishes what is public and moves the checkpoint behind it.
 pub(crate) struct Relay {
     log: EventLog,
     pool: PgPool,
     broker: Broker,
+    partition: Partition,
     stream: String,
     /// Of the follower and of its checkpoint.
     name: String,
-    installed: bool,
+    /// Of the lease under which it works; none without one.
+    epoch: Option<Epoch>,
     /// Known to be true at the last step. None after any error: then only the stream itself says
     /// what was published.
     standing: Option<Standing>,
@@ -39,18 +43,26 @@ struct Standing {
     /// As it lies in Postgres.
     checkpoint: Option<Position>,
     progress: Progress,
+    way: Way,
 }
 
 impl Relay {
-    pub(crate) fn new(log: EventLog, pool: PgPool, settings: Settings) -> Self {
-        let stream = settings.stream.clone();
+    pub(crate) fn new(
+        log: EventLog,
+        pool: PgPool,
+        broker: Broker,
+        partition: Partition,
+        epoch: Option<Epoch>,
+    ) -> Self {
+        let stream = partition.stream();
         Self {
             log,
             pool,
-            broker: Broker::new(settings),
-            name: format!("relay/{stream}"),
+            broker,
+            partition,
+            name: follower_name(&stream),
             stream,
-            installed: false,
+            epoch,
             standing: None,
             waiting_since: None,
         }
@@ -72,17 +84,45 @@ impl Relay {
         let state = broker::state(&stream).await.map_err(transient)?;
         // The log after the stream: everything in the stream was in the log before.
         let head = self.log.head().await.map_err(transient)?;
-        let position = resume::after(&self.stream, &state, &stored, head).map_err(halt)?;
-        let progress = Progress { created: state.created, sequence: state.last_sequence };
-        Ok((position, Standing { checkpoint: stored.checkpoint, progress }))
+        let resumed = resume::after(&self.stream, &state, &stored, head).map_err(halt)?;
+        self.tell(resumed, &stored).await;
+        let after = self.without_resync(&state.last, &stored).unwrap_or(resumed.after);
+        let progress = Progress {
+            created: state.created,
+            sequence: state.last_sequence,
+            begins_after: stored.begins_after(),
+            halted: None,
+        };
+        Ok((after, Standing { checkpoint: stored.checkpoint, progress, way: state.way }))
     }
 
-    async fn stored(&mut self) -> sqlx::Result<Stored> {
-        if !self.installed {
-            checkpoint::install(&self.pool).await?;
-            progress::install(&self.pool).await?;
-            self.installed = true;
+    /// What happened is for operators to know, though nobody has to do anything.
+    async fn tell(&self, Resume { lost, after }: Resume, stored: &Stored) {
+        if lost > 0 {
+            let left =
+                after.map_or_else(|| "nothing".to_owned(), |left| format!("all up to {left}"));
+            tracing::error!(
+                stream = self.stream,
+                "ALERT: the stream has lost {lost} events that NATS had acknowledged; {left} is \
+                 left, and the rest is filled in again from the log. See that the NATS servers \
+                 sync before they acknowledge (sync_interval: always) and keep enough replicas"
+            );
+            counter!("relay_refilled_total", "stream" => self.stream.clone()).increment(lost);
         }
+        if stored.progress.as_ref().is_some_and(|progress| progress.halted.is_some()) {
+            // Only a note: what is noted is corrected at the next checkpoint too.
+            let _noted = progress::note_halt(&self.pool, &self.stream, None).await;
+        }
+    }
+
+    /// Where [`Mutant::NoResync`] and [`Mutant::CheckpointFirst`] go on.
+    fn without_resync(&self, last: &Last, stored: &Stored) -> Option<Option<Position>> {
+        let published = matches!(last, Last::Marked(_));
+        let blind = mutant::is_made(Mutant::NoResync) || mutant::is_made(Mutant::CheckpointFirst);
+        (blind && published).then_some(stored.checkpoint)
+    }
+
+    async fn stored(&self) -> sqlx::Result<Stored> {
         // One transaction moves both, so one must read both.
         let mut transaction = self.pool.begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -100,19 +140,23 @@ impl Relay {
         batch: &[Recorded<DomainEvent>],
         end: Position,
     ) -> Result<Standing, TakeError> {
-        let Standing { checkpoint, progress } = standing;
+        let Standing { mut checkpoint, progress, way } = standing;
         let messages = self.messages(batch, progress.sequence).map_err(halt)?;
+        if mutant::is_made(Mutant::CheckpointFirst) {
+            self.store(checkpoint, end, &progress).await.map_err(transient)?;
+            checkpoint = Some(end);
+        }
         let sequence = if messages.is_empty() {
             progress.sequence
         } else {
             let jetstream = self.broker.connected().await.map_err(transient)?;
-            publish(&jetstream, progress.sequence, messages).await.map_err(not_published)?
+            publish(&jetstream, way, progress.sequence, messages).await.map_err(not_published)?
         };
         counter!("relay_published_total", "stream" => self.stream.clone())
             .increment(sequence.saturating_sub(progress.sequence));
-        let progress = Progress { created: progress.created, sequence };
+        let progress = Progress { sequence, ..progress };
         if self.store(checkpoint, end, &progress).await.map_err(transient)? {
-            Ok(Standing { checkpoint: Some(end), progress })
+            Ok(Standing { checkpoint: Some(end), progress, way })
         } else {
             Err(TakeError::StoodDown)
         }
@@ -126,15 +170,16 @@ impl Relay {
         let mut messages = Vec::with_capacity(batch.len());
         let mut ordinal = sequence;
         for recorded in batch {
-            if let Some(event) = PublicEvent::of(recorded)? {
+            let event = PublicEvent::of(recorded)?;
+            if let Some(event) = event.filter(|event| self.partition.takes(event)) {
                 ordinal += 1;
-                messages.push(Message::new(&self.stream, &event, recorded, ordinal)?);
+                messages.push(Message::new(&self.partition, &event, recorded, ordinal)?);
             }
         }
         Ok(messages)
     }
 
-    /// False: another relay has moved the checkpoint.
+    /// False: another relay has moved the checkpoint, or the stream has changed hands.
     async fn store(
         &self,
         old: Option<Position>,
@@ -142,7 +187,11 @@ impl Relay {
         progress: &Progress,
     ) -> sqlx::Result<bool> {
         let mut transaction = self.pool.begin().await?;
-        if !checkpoint::advance(&mut transaction, &self.name, old, new).await? {
+        let ours = match self.epoch {
+            Some(epoch) => share::still(&mut transaction, &self.stream, epoch).await?,
+            None => true,
+        };
+        if !ours || !checkpoint::advance(&mut transaction, &self.name, old, new).await? {
             transaction.rollback().await?;
             return Ok(false);
         }
@@ -184,7 +233,11 @@ impl Follower for Relay {
         batch: &[Recorded<DomainEvent>],
         end: Position,
     ) -> Result<(), TakeError> {
-        let first = batch.iter().find(|recorded| contract::is_public(&recorded.event));
+        let ours = |recorded: &&Recorded<DomainEvent>| {
+            let event = PublicEvent::of(recorded).ok().flatten();
+            event.is_some_and(|event| self.partition.takes(&event))
+        };
+        let first = batch.iter().find(ours);
         if let Some(recorded) = first {
             self.waiting_since = Some(recorded.metadata.occurred_at);
         }

@@ -51,8 +51,9 @@ pub(crate) enum Role {
     /// Act on events: expire reservations, take payments, mend what was left half done.
     #[command(subcommand)]
     ProcessManagers(roles::process_managers::Command),
-    /// Forward the public events to NATS JetStream.
-    Relay(roles::relay::Settings),
+    /// Forward the public events to NATS JetStream, and look after that.
+    #[command(subcommand)]
+    Relay(roles::relay::Command),
     /// The books: every movement of money as double entry.
     #[command(subcommand)]
     Ledger(roles::ledger::Command),
@@ -89,7 +90,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::start(&cli.telemetry)?;
     #[cfg(feature = "mutants")]
     if let Ok(name) = std::env::var("TICKETING_MUTANT") {
-        process_managers::mutant::make(name.parse().map_err(anyhow::Error::msg)?);
+        match name.parse() {
+            Ok(mutant) => process_managers::mutant::make(mutant),
+            Err(_) => relay::mutant::make(name.parse().map_err(anyhow::Error::msg)?),
+        }
     }
     match cli.role {
         Role::Up(settings) => up::run(settings).await?,
@@ -99,7 +103,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             roles::projectors::run(settings).await?;
         }
         Role::ProcessManagers(command) => roles::process_managers::run(command).await?,
-        Role::Relay(settings) => roles::relay::run(settings).await?,
+        Role::Relay(command) => return roles::relay::run(command).await,
         Role::Ledger(command) => return roles::ledger::run(command).await,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,

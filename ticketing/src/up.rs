@@ -78,7 +78,7 @@ impl Settings {
         self.log_url.as_deref().map(config::open_log).transpose()?;
         self.database_url.as_deref().map(config::open_database).transpose()?;
         if let Some(url) = &self.nats_url {
-            relay::Settings::at(url.clone()).check().context("--nats-url, NATS_URL")?;
+            relay::Nats::at(url.clone()).check().context("--nats-url, NATS_URL")?;
         }
         if let Some(key) = &self.stripe_secret_key {
             StripeGateway::new(key, self.stripe_api_base.as_deref())
@@ -182,7 +182,7 @@ fn start_roles(
         gateway: Arc::new(gateway),
         tuning: Tuning::default(),
     };
-    let nats = relay::Settings::at(backing.nats_url.clone());
+    let nats = relay::Settings::at(relay::Nats::at(backing.nats_url.clone()));
 
     let mut roles = JoinSet::new();
     let end = shutdown.clone();

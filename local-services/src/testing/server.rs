@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::testing::TestFolder;
 use crate::{Durability, Nats, Postgres, ServiceError};
 
@@ -66,6 +68,12 @@ impl TestNats {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its streams lie.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("jetstream")
     }
 
     pub async fn stop(&mut self) {

@@ -21,6 +21,7 @@ use domain::{Position, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Partition;
 use crate::message::Message;
 
 /// Stands where something personal or internal would stand.
@@ -28,6 +29,10 @@ const CANARY: &str = "canary@example.com";
 const ID: &str = "0198c0de-0000-7000-8000-000000000001";
 const OTHER: &str = "0198c0de-0000-7000-8000-000000000002";
 const THIRD: &str = "0198c0de-0000-7000-8000-000000000003";
+
+fn plain() -> Partition {
+    Partition::all("S", 1).remove(0)
+}
 
 fn uuid(text: &str) -> Uuid {
     text.parse().unwrap()
@@ -258,7 +263,7 @@ fn accounts_addresses_and_payments_stay_inside() {
 fn nothing_personal_or_internal_goes_out() {
     for recorded in all_events() {
         let Some(event) = PublicEvent::of(&recorded).unwrap() else { continue };
-        let message = Message::new("S", &event, &recorded, 1).unwrap();
+        let message = Message::new(&plain(), &event, &recorded, 1).unwrap();
         let body = std::str::from_utf8(&message.body).unwrap();
         for text in [body, &message.subject, &format!("{:?}", message.headers)] {
             assert!(!text.contains("canary"), "{text}");
@@ -273,7 +278,7 @@ fn a_message_is_a_cloud_event() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     recorded.metadata.trace = Some(trace.to_owned());
     let event = PublicEvent::of(&recorded).unwrap().unwrap();
-    let message = Message::new("S", &event, &recorded, 12).unwrap();
+    let message = Message::new(&plain(), &event, &recorded, 12).unwrap();
     assert_eq!(message.subject, format!("ticketing.ticket.{ID}.sold"));
     for (name, value) in [
         ("ce-specversion", "1.0"),
@@ -283,6 +288,7 @@ fn a_message_is_a_cloud_event() {
         ("ce-subject", ID),
         ("ce-time", "2026-03-01T12:00:00.250Z"),
         ("ce-datacontenttype", "application/json"),
+        ("ce-dataschema", "urn:ticketing:schema:ticket.sold.v1"),
         ("traceparent", trace),
         ("Nats-Msg-Id", THIRD),
         ("Ticketing-Position", "120-100"),

@@ -10,6 +10,8 @@ mod halts;
 mod history;
 mod order;
 mod outages;
+mod partitions;
 mod racing;
 mod stream;
+mod verifying;
 mod world;

@@ -1,5 +1,7 @@
 //! One relay, nothing in its way.
 
+use relay::Nats;
+
 use crate::history;
 use crate::world::World;
 
@@ -32,12 +34,12 @@ async fn nothing_personal_or_internal_is_in_the_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_counts_of_the_log_and_of_the_stream_agree() {
     let world = World::start().await;
-    let none = relay::stream_summary(world.nats.url(), relay::STREAM).await.unwrap();
+    let none = relay::stream_summary(&Nats::at(world.nats.url()), relay::STREAM).await.unwrap();
     assert_eq!(none, relay::StreamSummary::default());
     history::random(&world.events(), 4, 3, 3).await;
     let _relay = world.relay();
     world.assert_stream_equals_log().await;
-    let summary = relay::stream_summary(world.nats.url(), relay::STREAM).await.unwrap();
+    let summary = relay::stream_summary(&Nats::at(world.nats.url()), relay::STREAM).await.unwrap();
     assert_eq!(summary.messages, relay::count_public(&world.events()).await.unwrap());
     let last = world.log_facts().await.pop().map(|fact| fact.position);
     assert_eq!(summary.last_position, last);

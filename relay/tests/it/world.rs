@@ -10,7 +10,8 @@ use eventlog::{Delivery, EventLog, FollowError};
 use futures::StreamExt;
 use local_services::testing::{TestDatabase, TestNats};
 use relay::contract::PublicEvent;
-use relay::{Halt, Settings};
+use relay::desk::Desk;
+use relay::{Halt, Nats, Partition, Settings, Sharing, Verdict};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -56,8 +57,22 @@ impl World {
     }
 
     pub(crate) fn relay_with(&self, events: EventLog, pool: PgPool) -> RunningRelay {
+        self.relay_with_settings(events, pool, self.settings())
+    }
+
+    /// Relays that race: none waits for another.
+    pub(crate) fn settings(&self) -> Settings {
+        let sharing = Sharing::Racing;
+        Settings { sharing, ..Settings::at(Nats::at(self.nats.url())) }
+    }
+
+    pub(crate) fn relay_with_settings(
+        &self,
+        events: EventLog,
+        pool: PgPool,
+        settings: Settings,
+    ) -> RunningRelay {
         let shutdown = CancellationToken::new();
-        let settings = Settings::at(self.nats.url());
         let running = tokio::spawn(relay::run(events, pool, settings, shutdown.clone()));
         RunningRelay { running, shutdown }
     }
@@ -92,7 +107,12 @@ impl World {
 
     /// Every message of the stream.
     pub(crate) async fn stream_facts(&self) -> Vec<Fact> {
-        let Some(stream) = self.stream().await else { return Vec::new() };
+        self.facts_of(relay::STREAM).await
+    }
+
+    pub(crate) async fn facts_of(&self, name: &str) -> Vec<Fact> {
+        let client = async_nats::connect(self.nats.url()).await.unwrap();
+        let Ok(stream) = jetstream::new(client).get_stream(name).await else { return Vec::new() };
         let mut facts = Vec::new();
         for sequence in 1..=stream.cached_info().state.last_sequence {
             let message = stream.get_raw_message(sequence).await.unwrap();
@@ -137,6 +157,42 @@ impl World {
                 return;
             }
             assert!(Instant::now() < deadline, "{published} of {count} events published");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    pub(crate) fn desk(&self) -> Desk {
+        let (log, pool) = (self.events(), self.pool.clone());
+        Desk { log, pool, nats: Nats::at(self.nats.url()) }
+    }
+
+    pub(crate) async fn verify(&self, partition: &Partition) -> Verdict {
+        let nats = Nats::at(self.nats.url());
+        relay::verify(&self.events(), &self.pool, &nats, partition, |_, _| {}).await.unwrap()
+    }
+
+    /// Waits until everything that is for a stream is in it, and it is as it should be.
+    pub(crate) async fn until_verified(&self, partition: &Partition) -> Verdict {
+        let (deadline, nats) = (Instant::now() + PATIENCE, Nats::at(self.nats.url()));
+        let events = self.events();
+        loop {
+            match relay::verify(&events, &self.pool, &nats, partition, |_, _| {}).await {
+                Ok(verdict) if verdict.first_difference.is_some() => panic!("{verdict:?}"),
+                Ok(verdict) if verdict.waiting == 0 => return verdict,
+                outcome => assert!(Instant::now() < deadline, "{outcome:?}"),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until<T>(&self, what: String, look: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

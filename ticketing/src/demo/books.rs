@@ -254,7 +254,7 @@ async fn check_rows(history: &History, pool: &PgPool, books: &mut Books) -> anyh
 }
 
 async fn check_messages(nats: &str, books: &mut Books) -> anyhow::Result<()> {
-    books.messages = relay::stream_summary(nats, relay::STREAM).await?.messages;
+    books.messages = relay::stream_summary(&relay::Nats::at(nats), relay::STREAM).await?.messages;
     if books.messages != books.public_events {
         books.disagreements.push(format!(
             "{} messages in JetStream, {} public events in the log",

@@ -7,7 +7,7 @@ mod export;
 mod import;
 mod line;
 mod output;
-mod progress;
+pub(crate) mod progress;
 mod read;
 mod restore;
 mod serve;

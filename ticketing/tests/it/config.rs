@@ -56,7 +56,7 @@ fn programs_read_the_reference_as_json() {
     let output = config(&["reference", "--json"], &with("KURRENTDB_URL", "kurrentdb://set"));
     let reference: Value = serde_json::from_str(&printed(&output)).unwrap();
     let commands = reference["commands"].as_array().unwrap();
-    let relay = commands.iter().find(|command| command["command"] == "relay").unwrap();
+    let relay = commands.iter().find(|command| command["command"] == "relay run").unwrap();
     let settings = relay["settings"].as_array().unwrap();
     let find = |env: &str| settings.iter().find(|setting| setting["env"] == env).unwrap();
     let nats = find("NATS_URL");
@@ -98,7 +98,7 @@ fn a_bad_setting_is_named_without_its_value() {
 
 #[test]
 fn what_is_missing_or_misspelt_is_said() {
-    let missing = config(&["check", "relay"], &good());
+    let missing = config(&["check", "relay", "run"], &good());
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("--nats-url"));
 

@@ -58,7 +58,7 @@ async fn a_ticket_is_sold_by_roles_that_run_alone() {
     };
     let _projectors = places.role(&["projectors", "run"]);
     let _process_managers = places.role(&["process-managers", "run"]);
-    let _relay = places.role(&["relay"]);
+    let _relay = places.role(&["relay", "run"]);
     let mut commands = places.role(&["command-api", "--listen", "127.0.0.1:0"]);
     let mut queries = places.role(&["query-api", "--listen", "127.0.0.1:0"]);
     let commands = word(&commands.wait_for("command-api: ").await, "http://");
@@ -79,7 +79,7 @@ async fn a_ticket_is_sold_by_roles_that_run_alone() {
     })
     .await;
     until("everything public is on NATS", || async {
-        relay::stream_summary(nats.url(), relay::STREAM)
+        relay::stream_summary(&relay::Nats::at(nats.url()), relay::STREAM)
             .await
             .ok()
             .filter(|stream| stream.messages == 5)

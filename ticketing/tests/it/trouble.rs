@@ -82,7 +82,7 @@ async fn an_event_log_that_does_not_answer_is_named() {
 
 #[tokio::test]
 async fn a_role_without_its_settings_teaches_them() {
-    let output = outcome(ticketing(["relay"])).await;
+    let output = outcome(ticketing(["relay", "run"])).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(said.contains("--log-url") && said.contains("--nats-url"), "{said}");
@@ -113,7 +113,7 @@ async fn with_nats_away_selling_goes_on_and_the_relay_catches_up() {
 
     // Listed, reserved, placed, completed, sold.
     until("the relay has caught up", || async {
-        relay::stream_summary(nats.url(), relay::STREAM)
+        relay::stream_summary(&relay::Nats::at(nats.url()), relay::STREAM)
             .await
             .ok()
             .filter(|stream| stream.messages == 5)

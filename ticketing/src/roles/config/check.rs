@@ -1,6 +1,6 @@
 use clap::Parser;
 
-use crate::roles::{log, process_managers, projectors};
+use crate::roles::{log, process_managers, projectors, relay};
 use crate::{Cli, Role};
 
 /// Reads a command line as its command would.
@@ -21,10 +21,11 @@ pub(super) fn check(command: &[String]) -> anyhow::Result<()> {
         Role::QueryApi(settings) => settings.check()?,
         Role::Projectors(projectors::Command::Run(settings)) => settings.check()?,
         Role::ProcessManagers(process_managers::Command::Run(settings)) => settings.check()?,
-        Role::Relay(settings) => settings.check()?,
+        Role::Relay(relay::Command::Run(settings)) => settings.check()?,
         Role::Log(log::Command::Serve(settings)) => settings.check()?,
         // Of these nothing but the command line itself can be wrong before they begin.
         Role::ProcessManagers(_)
+        | Role::Relay(_)
         | Role::Log(_)
         | Role::Ledger(_)
         | Role::Account(_)

@@ -1,0 +1,132 @@
+//! Where NATS is, who we are there, and the connection.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fmt, io};
+
+use async_nats::connection::State;
+use async_nats::jetstream::context::{Context, ContextBuilder};
+use async_nats::{ConnectOptions, ServerAddr};
+use tokio::sync::OnceCell;
+
+use crate::broker::{ANSWER_SECONDS_MAX, BrokerError, within};
+
+/// A connection that is silently dead is noticed after a few of these.
+const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// A NATS server or cluster.
+#[derive(Clone, Default)]
+pub struct Nats {
+    /// As NATS clients take it: `nats://host:4222`, `tls://host:4222`; several, separated by
+    /// commas.
+    pub url: String,
+    pub login: Login,
+    pub tls: Tls,
+}
+
+/// Who we are to NATS.
+#[derive(Clone, Default)]
+pub enum Login {
+    /// Nobody, or whom the address names.
+    #[default]
+    None,
+    /// A user by name and password.
+    Password { user: String, password: String },
+    /// The seed of an nkey, `SU…`.
+    Nkey { seed: String },
+    /// A file of credentials (`.creds`): a JWT and the nkey that signs for it.
+    Credentials { file: PathBuf },
+}
+
+/// What is asked of the connection's encryption. An address with `tls://` has one anyway.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// PEM of the authorities that vouch for the server, if the system does not know them.
+    pub authorities: Option<PathBuf>,
+    /// PEM of our certificate and of its key, where the server asks for one.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+impl Nats {
+    /// A server at which nobody has to say who they are.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Whether the address can be read; nothing is connected to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> io::Result<()> {
+        self.servers().try_for_each(|server| server.parse::<ServerAddr>().map(drop))
+    }
+
+    /// Several addresses are several servers of one cluster.
+    fn servers(&self) -> impl Iterator<Item = &str> {
+        self.url.split(',').map(str::trim)
+    }
+
+    async fn options(&self) -> Result<ConnectOptions, BrokerError> {
+        let answer_time = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let mut options = ConnectOptions::new()
+            .name("ticketing")
+            .connection_timeout(answer_time)
+            .request_timeout(Some(answer_time))
+            .ping_interval(PING_EVERY);
+        options = match &self.login {
+            Login::None => options,
+            Login::Password { user, password } => {
+                options.user_and_password(user.clone(), password.clone())
+            }
+            Login::Nkey { seed } => options.nkey(seed.trim().to_owned()),
+            Login::Credentials { file } => options
+                .credentials_file(file)
+                .await
+                .map_err(|error| BrokerError::Credentials { file: file.clone(), error })?,
+        };
+        if let Some(authorities) = &self.tls.authorities {
+            options = options.add_root_certificates(authorities.clone()).require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.tls.certificate {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        Ok(options)
+    }
+}
+
+/// Without what is secret: the address may hold a password too.
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nats").field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+/// A connection made on first use; the client mends it by itself.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    nats: Nats,
+    jetstream: OnceCell<Context>,
+}
+
+impl Connection {
+    pub(crate) fn new(nats: Nats) -> Self {
+        Self { nats, jetstream: OnceCell::new() }
+    }
+
+    pub(crate) async fn jetstream(&self) -> Result<Context, BrokerError> {
+        let jetstream = self.jetstream.get_or_try_init(|| connect(&self.nats)).await?;
+        // While it is away, the client would keep what is published in memory.
+        match jetstream.client().connection_state() {
+            State::Connected => Ok(jetstream.clone()),
+            State::Pending | State::Disconnected => Err(BrokerError::Disconnected),
+        }
+    }
+}
+
+pub(crate) async fn connect(nats: &Nats) -> Result<Context, BrokerError> {
+    let options = nats.options().await?;
+    let servers: Vec<&str> = nats.servers().collect();
+    let client = within(options.connect(servers)).await?;
+    Ok(ContextBuilder::new().timeout(Duration::from_secs(ANSWER_SECONDS_MAX)).build(client))
+}
