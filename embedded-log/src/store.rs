@@ -6,11 +6,13 @@
 //! - `tables` — the engine behind them
 //! - `writer` — the thread that takes appends, and syncs many of them at once
 //! - `write` — a write as it is asked for, and how it ends
+//! - `changed` — the streams of writes that are not on disk yet
 //! - `stage` — what one write does to the log: the rules of the expected revision
 //! - `reader` — pages of events for reads and subscriptions
 //! - `subscribers` — who follows the log, and how far each has come
 //! - `generations` — the bounded caches
 
+pub(crate) mod changed;
 pub(crate) mod directory;
 pub(crate) mod format;
 pub(crate) mod generations;

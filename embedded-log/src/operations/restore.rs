@@ -1,4 +1,4 @@
-//! A log out of a backup. The index and the heads are made anew from the records.
+//! A log out of a backup. The index and the rows of the streams are made anew from the records.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -8,6 +8,7 @@ use super::frames::{Frame, FrameError, FrameReader};
 use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, failed_at, io_at};
 use crate::limits::{COMMIT_BYTES_MAX, HEADS_GENERATION_MAX};
 use crate::metadata;
+use crate::store::changed::ChangedStreams;
 use crate::store::directory::Directory;
 use crate::store::format::{DELETED_REVISION, Head, Record};
 use crate::store::generations::Generations;
@@ -76,40 +77,42 @@ struct Building {
     rows: Rows,
     rows_bytes: usize,
     heads: Generations<String, Head>,
-    /// Heads that the rows have changed.
-    changed: std::collections::HashMap<String, Head>,
+    /// Streams that the rows have changed.
+    changed: ChangedStreams,
 }
 
 impl Building {
     fn new(tables: Tables) -> Self {
         let rows = tables.rows_for_later();
         let heads = Generations::new(HEADS_GENERATION_MAX);
-        Self { tables, rows, rows_bytes: 0, heads, changed: std::collections::HashMap::new() }
+        Self { tables, rows, rows_bytes: 0, heads, changed: ChangedStreams::default() }
     }
 
     fn add(&mut self, record: &Record, value: Vec<u8>) -> Result<(), StoreError> {
         let stream = record.stream();
-        let mut head = self.head(stream)?;
-        if head.stream_number == 0 {
-            head.stream_number = record.stream_number;
+        let before = self.head(stream)?;
+        let mut head = before;
+        if head.row.stream_number == 0 {
+            head.row.stream_number = record.stream_number;
         }
         let follows = record.revision == head.next_revision();
-        let ends = record.revision == DELETED_REVISION && !head.tombstoned;
-        if head.stream_number != record.stream_number || !(follows || ends) {
+        let ends = record.revision == DELETED_REVISION && !head.end.tombstoned;
+        if head.row.stream_number != record.stream_number || !(follows || ends) {
             let place = format!("position {}", record.position);
             let problem = "the record does not follow the one before it in its stream";
             return Err(Corrupt { place, problem }.into());
         }
         if ends {
-            head.tombstoned = true;
+            head.end.tombstoned = true;
         } else {
-            head.last_revision = Some(record.revision);
+            head.end.last_revision = Some(record.revision);
         }
-        self.changed.insert(stream.to_owned(), head);
+        self.changed.set(stream, &before, head);
         if let (false, Some(described)) = (ends, metadata::described_by(stream)) {
-            let mut head = self.head(described)?;
-            head.hides = metadata::hides(&record.data);
-            self.changed.insert(described.to_owned(), head);
+            let before = self.head(described)?;
+            let mut head = before;
+            head.row.hides = metadata::hides(&record.data);
+            self.changed.set(described, &before, head);
         }
         self.rows_bytes += value.len();
         let Record { position, stream_number, revision, .. } = *record;
@@ -122,18 +125,18 @@ impl Building {
 
     fn head(&mut self, stream: &str) -> Result<Head, StoreError> {
         if let Some(head) = self.changed.get(stream) {
-            return Ok(head.clone());
-        }
-        if let Some(head) = self.heads.get(&stream.to_owned()) {
             return Ok(head);
         }
-        Ok(self.tables.view().head(stream)?.unwrap_or_default())
+        if let Some(head) = self.heads.get(stream) {
+            return Ok(head);
+        }
+        self.tables.view().head(stream)
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
         let mut rows = std::mem::replace(&mut self.rows, self.tables.rows_for_later());
+        self.changed.put_rows(&self.tables, &mut rows);
         for (stream, head) in self.changed.drain() {
-            self.tables.put_head(&mut rows, &stream, &head);
             self.heads.insert(stream, head);
         }
         self.rows_bytes = 0;

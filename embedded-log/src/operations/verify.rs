@@ -11,14 +11,14 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::frames::{Frame, FrameError, FrameReader};
 use super::{Extent, OperationError, PROGRESS_EVENTS, Progress, failed_at, io_at, open_unserved};
 use crate::metadata;
-use crate::store::format::{DELETED_REVISION, Head, Hides, Record};
+use crate::store::format::{DELETED_REVISION, Hides, Record, StreamRow};
 use crate::store::reader::Continuity;
 use crate::store::tables::{Tables, View};
 use crate::store::{Corrupt, StoreError};
 
 /// Checks a log that nobody serves, or a backup file. In a log: each record's checksum, that `$all`
 /// is in order with nothing missing, that the revisions of each stream have no gap, and that index
-/// and heads agree with the records. In a backup: the first two, and that it is complete.
+/// and streams agree with the records. In a backup: the first two, and that it is complete.
 pub fn verify(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Extent, OperationError> {
     if path.is_file() {
         return verify_backup(path, progress);
@@ -83,10 +83,9 @@ fn verify_tables(
     if index != records.digest {
         find_difference(&view)?;
     }
-    let heads = check_heads(&view)?;
-    if heads != numbers {
+    if check_streams(&view)? != numbers {
         let place = format!("{numbers} streams have events");
-        return Err(Corrupt { place, problem: "not as many heads say so" }.into());
+        return Err(Corrupt { place, problem: "not as many have a name" }.into());
     }
     progress(Progress { events: records.extent.events, events_total: records.extent.events });
     Ok(records.extent)
@@ -180,70 +179,57 @@ fn find_difference(view: &View<'_>) -> Result<(), StoreError> {
     Err(Corrupt { place, problem: "it does not agree with the records" }.into())
 }
 
-/// That each head names its stream's last event, and hides what the metadata says. Returns how many
-/// streams have a number.
-fn check_heads(view: &View<'_>) -> Result<u64, StoreError> {
+/// That each row is that of the stream it numbers, and hides what the metadata says. Returns how
+/// many streams have a number.
+fn check_streams(view: &View<'_>) -> Result<u64, StoreError> {
     let mut numbers = 0;
     let mut earlier = String::new();
-    for row in view.heads() {
-        let (name, head) =
-            row.map_err(|error| behind(format!("the head of stream {earlier:?}"), error))?;
+    for row in view.streams() {
+        let (name, row) =
+            row.map_err(|error| behind(format!("the row of stream {earlier:?}"), error))?;
         earlier.clone_from(&name);
-        numbers += u64::from(head.stream_number > 0);
-        check_head(view, &name, &head)
+        numbers += u64::from(row.stream_number > 0);
+        check_stream(view, &name, &row)
             .map_err(|error| behind(format!("the last event of stream {name:?}"), error))?;
     }
     Ok(numbers)
 }
 
-fn check_head(view: &View<'_>, name: &str, head: &Head) -> Result<(), StoreError> {
-    let wrong = |problem| Corrupt { place: format!("the head of stream {name:?}"), problem };
-    let last = last_event(view, head)?;
+fn check_stream(view: &View<'_>, name: &str, row: &StreamRow) -> Result<(), StoreError> {
+    let wrong = |problem| Corrupt { place: format!("the row of stream {name:?}"), problem };
+    let end = view.end(row.stream_number)?;
+    let last = end.last_revision.or(end.tombstoned.then_some(DELETED_REVISION));
+    if last.is_none() && row.stream_number > 0 {
+        return Err(wrong("the events it names are missing").into());
+    }
+    let last = match last {
+        Some(revision) => view.event(row.stream_number, revision)?,
+        None => None,
+    };
     if last.as_ref().is_some_and(|record| record.stream() != name) {
         return Err(wrong("it names the events of another stream").into());
     }
-    if last.is_some() != head.last_revision.is_some() {
-        return Err(wrong("the event it names is missing").into());
-    }
-    let next = head.last_revision.map(|_| head.next_revision()).filter(|_| !head.tombstoned);
-    if let Some(next) = next
-        && view.event(head.stream_number, next)?.is_some()
-    {
-        return Err(wrong("the stream goes on behind it").into());
-    }
-    if head.tombstoned != view.event(head.stream_number, DELETED_REVISION)?.is_some() {
-        return Err(wrong("it disagrees about the tombstone").into());
-    }
-    check_hides(view, name, head, last.as_ref())
-}
-
-fn last_event(view: &View<'_>, head: &Head) -> Result<Option<Record>, StoreError> {
-    match head.last_revision {
-        Some(revision) => view.event(head.stream_number, revision),
-        None => Ok(None),
-    }
+    check_hides(view, name, row, last.as_ref())
 }
 
 fn check_hides(
     view: &View<'_>,
     name: &str,
-    head: &Head,
+    row: &StreamRow,
     last: Option<&Record>,
 ) -> Result<(), StoreError> {
     let wrong = |name: &str| {
-        let place = format!("the head of stream {name:?}");
+        let place = format!("the row of stream {name:?}");
         Corrupt { place, problem: "it does not hide what the stream's metadata says" }
     };
     if let (Some(described), Some(last)) = (metadata::described_by(name), last) {
-        let head = view.head(described)?.unwrap_or_default();
-        if head.hides != metadata::hides(&last.data) {
+        if view.stream(described)?.hides != metadata::hides(&last.data) {
             return Err(wrong(described).into());
         }
-    } else if head.hides != Hides::default() {
-        let about = view.head(&metadata::stream_of(name))?;
-        if about.is_none_or(|about| about.last_revision.is_none()) {
-            return Err(wrong(name).into());
-        }
+    } else if row.hides != Hides::default()
+        && view.head(&metadata::stream_of(name))?.end.last_revision.is_none()
+    {
+        return Err(wrong(name).into());
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Pages for StreamRead {
             }
         };
         let direction = self.direction;
-        let from = revision.min(head.last_revision.unwrap_or_default());
+        let from = revision.min(head.end.last_revision.unwrap_or_default());
         let from = format!("revision {from}");
         let (head, page) = self
             .store
@@ -119,7 +119,7 @@ impl Pages for StreamRead {
 
 /// What follows the last event of a forward read.
 fn stream_ends(head: &Head, any_sent: bool, tells_end: bool) -> Vec<ReadResp> {
-    let Some(last) = head.last_revision.filter(|_| tells_end) else { return Vec::new() };
+    let Some(last) = head.end.last_revision.filter(|_| tells_end) else { return Vec::new() };
     let first = (!any_sent).then(|| Content::FirstStreamPosition(head.first_visible()));
     first.into_iter().chain([Content::LastStreamPosition(last)]).map(wire::response).collect()
 }

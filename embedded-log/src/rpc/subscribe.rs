@@ -195,7 +195,7 @@ impl StreamSubscription {
         }
         let ids = self.ids;
         let events = page.records.into_iter().map(|record| wire::event(record, ids)).collect();
-        Ok((events, page.exhausted, head.last_revision))
+        Ok((events, page.exhausted, head.end.last_revision))
     }
 }
 

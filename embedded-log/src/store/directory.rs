@@ -16,7 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
-use super::format::{FORMAT_VERSION, open_sealed_number, sealed_number};
+use super::format::{EARLIER_FORMAT_VERSION, FORMAT_VERSION, open_sealed_number, sealed_number};
 use crate::limits::ROOM_BYTES_MIN;
 
 const REACHED: &str = "REACHED";
@@ -199,6 +199,10 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
             let found = text.trim().strip_prefix(FORMAT_LINE_START).unwrap_or("unknown");
             if found == FORMAT_VERSION.to_string() {
                 return Ok(());
+            }
+            if found == EARLIER_FORMAT_VERSION.to_string() {
+                // What is written from now on is nothing an earlier version of this crate may read.
+                return write_format(path, &file).map_err(io);
             }
             let (directory, found) = (path.to_owned(), found.to_owned());
             Err(OpenError::OtherFormat { directory, found, known: FORMAT_VERSION })

@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::Corrupt;
 
 /// Version of everything in this file and of the keyspaces in `tables.rs`.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The version before, which is read as well. Its rows of streams said where the stream ends, too;
+/// now only the index does.
+pub(crate) const EARLIER_FORMAT_VERSION: u32 = 1;
 
 /// Where the first record lies. Above 0, as in a log that has its own records first.
 pub(crate) const FIRST_POSITION: u64 = 64;
@@ -22,6 +25,9 @@ pub(crate) const DELETED_REVISION: u64 = i64::MAX.unsigned_abs();
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
 const FLAG_JSON: u8 = 1;
+/// Begins the row of a stream. In the earlier format this byte was 1 for a tombstoned stream and 0
+/// for another.
+const STREAM_ROW: u8 = 2;
 const CRC_BYTES: usize = 4;
 
 /// One event as it is stored.
@@ -57,15 +63,28 @@ pub(crate) struct NewRecord<'a> {
     pub(crate) data: &'a [u8],
 }
 
-/// What a stream's row says: where it ends and which of its events are hidden.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Head {
+/// What is written about a stream when it begins and when its metadata changes, and not with every
+/// event: names come in no order, so a table of them is dear to keep sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct StreamRow {
     /// Numbers streams in the index; 0 until the stream has its first event.
     pub(crate) stream_number: u64,
+    pub(crate) hides: Hides,
+}
+
+/// A stream as a whole: its row, and what the index says of its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) row: StreamRow,
+    pub(crate) end: StreamEnd,
+}
+
+/// Where a stream ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct StreamEnd {
     /// Absent for a stream of which only the metadata was written.
     pub(crate) last_revision: Option<u64>,
     pub(crate) tombstoned: bool,
-    pub(crate) hides: Hides,
 }
 
 /// The part of a stream's metadata that hides events from readers of the stream.
@@ -96,10 +115,10 @@ impl Record {
         ANSWER + self.stream.len() + self.event_type.len() + self.metadata.len() + self.data.len()
     }
 
-    /// The record is there, but its stream's head does not know of it.
-    pub(crate) fn past_its_head(&self) -> Corrupt {
+    /// The record is there, but not where its stream is looked for.
+    pub(crate) fn beside_its_stream(&self) -> Corrupt {
         let place = format!("position {}", self.position);
-        Corrupt { place, problem: "the head of its stream ends before it" }
+        Corrupt { place, problem: "the index of its stream does not name the record" }
     }
 
     /// Reads the value stored at `position`.
@@ -171,31 +190,32 @@ impl NewRecord<'_> {
 impl Head {
     /// Whether the stream was deleted in a way that lets it be written again.
     pub(crate) fn soft_deleted(&self) -> bool {
-        self.hides.before_revision == DELETED_REVISION
+        self.row.hides.before_revision == DELETED_REVISION
     }
 
     /// The revision the next event gets.
     pub(crate) fn next_revision(&self) -> u64 {
-        self.last_revision.map_or(0, |last| last + 1)
+        self.end.last_revision.map_or(0, |last| last + 1)
     }
 
     /// The lowest revision that `$tb` and `$maxCount` leave to be seen.
     pub(crate) fn first_visible(&self) -> u64 {
-        let by_count = self
-            .hides
-            .count_max
-            .map_or(0, |count_max| self.next_revision().saturating_sub(count_max));
-        self.hides.before_revision.max(by_count)
+        let hides = self.row.hides;
+        let by_count =
+            hides.count_max.map_or(0, |count_max| self.next_revision().saturating_sub(count_max));
+        hides.before_revision.max(by_count)
     }
+}
 
+impl StreamRow {
     /// The value to store under the stream's name.
     pub(crate) fn encode(&self, name: &str) -> Vec<u8> {
         let mut value = vec![0; CRC_BYTES];
-        value.push(u8::from(self.tombstoned));
+        value.push(STREAM_ROW);
         value.extend_from_slice(&self.stream_number.to_be_bytes());
         value.extend_from_slice(&self.hides.before_revision.to_be_bytes());
         // One more than the number, so that 0 stands for "none".
-        for optional in [self.last_revision, self.hides.count_max, self.hides.age_seconds_max] {
+        for optional in [self.hides.count_max, self.hides.age_seconds_max] {
             let shifted = optional.map_or(0, |number| number.saturating_add(1));
             value.extend_from_slice(&shifted.to_be_bytes());
         }
@@ -205,20 +225,23 @@ impl Head {
 
     /// Reads the value stored under `name`.
     pub(crate) fn decode(name: &str, value: Bytes) -> Result<Self, Corrupt> {
-        let corrupt = |problem| Corrupt { place: format!("the head of stream {name:?}"), problem };
+        let corrupt = |problem| Corrupt { place: format!("the row of stream {name:?}"), problem };
         let mut rest = checked(name.as_bytes(), value).map_err(corrupt)?;
         Self::parse(&mut rest).ok_or_else(|| corrupt("the row is cut short"))
     }
 
     fn parse(rest: &mut Bytes) -> Option<Self> {
-        let tombstoned = rest.try_get_u8().ok()? != 0;
+        let kind = rest.try_get_u8().ok()?;
         let stream_number = rest.try_get_u64().ok()?;
         let before_revision = rest.try_get_u64().ok()?;
-        let last_revision = rest.try_get_u64().ok()?.checked_sub(1);
+        if kind != STREAM_ROW {
+            // Of the earlier format, where the last revision stood here.
+            rest.try_get_u64().ok()?;
+        }
         let count_max = rest.try_get_u64().ok()?.checked_sub(1);
         let age_seconds_max = rest.try_get_u64().ok()?.checked_sub(1);
         let hides = Hides { before_revision, count_max, age_seconds_max };
-        Some(Self { stream_number, last_revision, tombstoned, hides })
+        Some(Self { stream_number, hides })
     }
 }
 
@@ -331,13 +354,24 @@ mod tests {
     }
 
     #[test]
-    fn a_head_comes_back_as_it_was_written() {
+    fn a_row_of_a_stream_comes_back_as_it_was_written() {
         let hides = Hides { before_revision: 2, count_max: Some(0), age_seconds_max: None };
-        let head = Head { stream_number: 8, last_revision: Some(0), tombstoned: true, hides };
-        let value = head.encode("a");
-        assert_eq!(Head::decode("a", value.clone().into()).unwrap(), head);
-        assert!(Head::decode("b", value.into()).is_err());
-        let empty = Head::default();
-        assert_eq!(Head::decode("", empty.encode("").into()).unwrap(), empty);
+        let row = StreamRow { stream_number: 8, hides };
+        let value = row.encode("a");
+        assert_eq!(StreamRow::decode("a", value.clone().into()).unwrap(), row);
+        assert!(StreamRow::decode("b", value.into()).is_err());
+        let empty = StreamRow::default();
+        assert_eq!(StreamRow::decode("", empty.encode("").into()).unwrap(), empty);
+    }
+
+    #[test]
+    fn a_row_of_the_earlier_format_says_the_same() {
+        let numbers = [8_u64, 2, 5, 1, 0].map(u64::to_be_bytes);
+        for tombstoned in [0, 1] {
+            let body = [&[tombstoned], numbers.as_flattened()].concat();
+            let row = StreamRow::decode("a", seal_new(b"a", &body).into()).unwrap();
+            let hides = Hides { before_revision: 2, count_max: Some(0), age_seconds_max: None };
+            assert_eq!(row, StreamRow { stream_number: 8, hides });
+        }
     }
 }

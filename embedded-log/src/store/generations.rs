@@ -1,5 +1,6 @@
 //! A bounded map that forgets what was not used for long.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -11,7 +12,7 @@ pub(crate) struct Generations<K, V> {
     generation_max: usize,
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Generations<K, V> {
+impl<K: Hash + Eq, V: Clone> Generations<K, V> {
     pub(crate) fn new(generation_max: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), generation_max }
     }
@@ -23,12 +24,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Generations<K, V> {
         self.young.insert(key, value);
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
-        let value = self.old.remove(key)?;
-        self.insert(key.clone(), value.clone());
+        let (key, value) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone());
         Some(value)
     }
 }

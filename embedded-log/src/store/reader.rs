@@ -50,15 +50,15 @@ pub(crate) struct StreamPage {
 
 /// Looks a stream up as a reader may see it.
 pub(crate) fn find(view: &View<'_>, stream: &str) -> Result<Found, StoreError> {
-    let head = view.head(stream)?.unwrap_or_default();
+    let head = view.head(stream)?;
     let described_tombstoned = match metadata::described_by(stream) {
-        Some(described) => view.head(described)?.is_some_and(|head| head.tombstoned),
+        Some(described) => view.head(described)?.end.tombstoned,
         None => false,
     };
-    if head.tombstoned || described_tombstoned {
+    if head.end.tombstoned || described_tombstoned {
         return Ok(Found::Tombstone);
     }
-    if head.last_revision.is_none() || head.soft_deleted() {
+    if head.end.last_revision.is_none() || head.soft_deleted() {
         return Ok(Found::Nothing);
     }
     Ok(Found::Stream(with_own_limits(stream, head)))
@@ -67,7 +67,8 @@ pub(crate) fn find(view: &View<'_>, stream: &str) -> Result<Found, StoreError> {
 /// Of a metadata stream only the last event counts.
 fn with_own_limits(stream: &str, mut head: Head) -> Head {
     if metadata::described_by(stream).is_some() {
-        head.hides.count_max = Some(head.hides.count_max.map_or(1, |count_max| count_max.min(1)));
+        let hides = &mut head.row.hides;
+        hides.count_max = Some(hides.count_max.map_or(1, |count_max| count_max.min(1)));
     }
     head
 }
@@ -186,7 +187,7 @@ pub(crate) fn stream_page(
     count: u64,
 ) -> Result<StreamPage, StoreError> {
     let mut page = StreamPage { records: Vec::new(), last_revision: None, exhausted: true };
-    let Some(last) = head.last_revision else { return Ok(page) };
+    let Some(last) = head.end.last_revision else { return Ok(page) };
     let revisions = match direction {
         Direction::Forwards => revision.max(head.first_visible())..=last,
         Direction::Backwards => head.first_visible()..=revision.min(last),
@@ -194,7 +195,7 @@ pub(crate) fn stream_page(
     if revisions.is_empty() {
         return Ok(page);
     }
-    let events = view.events(head.stream_number, revisions.clone());
+    let events = view.events(head.row.stream_number, revisions.clone());
     let events: Box<dyn Iterator<Item = _>> = match direction {
         Direction::Forwards => Box::new(events),
         Direction::Backwards => Box::new(events.rev()),
@@ -240,14 +241,14 @@ pub(crate) fn stream_page(
 }
 
 fn gap(head: &Head, revision: u64) -> Corrupt {
-    let place = format!("revision {revision} of stream number {}", head.stream_number);
+    let place = format!("revision {revision} of stream number {}", head.row.stream_number);
     Corrupt { place, problem: "the event there is missing" }
 }
 
 /// Ticks of the oldest event that `$maxAge` leaves to be seen.
 fn oldest_visible_ticks(head: &Head) -> u64 {
     const TICKS_PER_SECOND: u64 = 10_000_000;
-    let Some(seconds) = head.hides.age_seconds_max else { return 0 };
+    let Some(seconds) = head.row.hides.age_seconds_max else { return 0 };
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.as_secs().saturating_sub(seconds).saturating_mul(TICKS_PER_SECOND)
 }

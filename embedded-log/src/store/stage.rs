@@ -10,6 +10,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::changed::ChangedStreams;
 use super::format::{DELETED_REVISION, Head, NewRecord, after};
 use super::subscribers::Subscribers;
 use super::tables::{Rows, Tables, View};
@@ -27,7 +28,7 @@ pub(crate) struct Stage<'w> {
     memory: &'w mut Memory,
     created_ticks: u64,
     rows: Rows,
-    heads: HashMap<String, Head>,
+    streams: ChangedStreams,
     events: HashMap<(u64, u64), StagedEvent>,
     count: EventCount,
 }
@@ -35,7 +36,7 @@ pub(crate) struct Stage<'w> {
 /// A whole group of writes, decided.
 pub(crate) struct Staged {
     rows: Rows,
-    heads: HashMap<String, Head>,
+    streams: ChangedStreams,
     pub(crate) events: EventCount,
 }
 
@@ -55,7 +56,7 @@ struct StagedEvent {
 impl Staged {
     /// Makes the group durable, then lets the writer's caches and the followers of its streams know.
     pub(crate) fn commit(
-        self,
+        mut self,
         memory: &mut Memory,
         subscribers: &Subscribers,
     ) -> Result<(), StoreError> {
@@ -64,8 +65,8 @@ impl Staged {
             self.rows.commit()?;
             metrics::histogram!("log_sync_seconds").record(started.elapsed());
         }
-        subscribers.tell(self.heads.keys().map(String::as_str));
-        for (stream, head) in self.heads {
+        subscribers.tell(self.streams.names());
+        for (stream, head) in self.streams.drain() {
             memory.heads.insert(stream, head);
         }
         Ok(())
@@ -82,9 +83,9 @@ impl<'w> Stage<'w> {
         // A clock set back must not make a later event look older than an earlier one.
         let created_ticks = now_ticks.max(memory.last_ticks);
         memory.last_ticks = created_ticks;
-        let (heads, events) = (HashMap::new(), HashMap::new());
+        let (streams, events) = (ChangedStreams::default(), HashMap::new());
         let (rows, count) = (tables.rows(), EventCount::default());
-        Self { tables, view, memory, created_ticks, rows, heads, events, count }
+        Self { tables, view, memory, created_ticks, rows, streams, events, count }
     }
 
     /// Decides one write. On an error nothing of it is staged.
@@ -101,10 +102,8 @@ impl<'w> Stage<'w> {
     }
 
     pub(crate) fn finish(mut self) -> Staged {
-        for (stream, head) in &self.heads {
-            self.tables.put_head(&mut self.rows, stream, head);
-        }
-        Staged { rows: self.rows, heads: self.heads, events: self.count }
+        self.streams.put_rows(self.tables, &mut self.rows);
+        Staged { rows: self.rows, streams: self.streams, events: self.count }
     }
 
     fn append(
@@ -118,7 +117,7 @@ impl<'w> Stage<'w> {
             return Ok(earlier);
         }
         if events.is_empty() {
-            return Ok(Written { revision: head.last_revision, position: None });
+            return Ok(Written { revision: head.end.last_revision, position: None });
         }
         // Read before anything is staged: a failed read must leave nothing behind.
         let revived = match metadata::described_by(stream) {
@@ -171,10 +170,10 @@ impl<'w> Stage<'w> {
             metadata: Bytes::new(),
             data: Bytes::new(),
         };
-        let mut head = self.numbered(head.clone());
-        let position = self.put_record(stream, &head, DELETED_REVISION, &event)?;
-        head.tombstoned = true;
-        self.heads.insert(stream.to_owned(), head);
+        let mut ended = self.numbered(*head);
+        let position = self.put_record(stream, &ended, DELETED_REVISION, &event)?;
+        ended.end.tombstoned = true;
+        self.streams.set(stream, head, ended);
         Ok(Written { revision: Some(DELETED_REVISION), position: Some(position) })
     }
 
@@ -200,12 +199,12 @@ impl<'w> Stage<'w> {
         expected: Expected,
         events: &[Proposed],
     ) -> Result<Option<Written>, WriteError> {
-        let wrong = WriteError::WrongExpected { current: head.last_revision };
+        let wrong = WriteError::WrongExpected { current: head.end.last_revision };
         let next_expected = match expected {
             Expected::Any => return self.seen_recently(head, events),
             Expected::StreamExists if head.soft_deleted() => return Err(WriteError::StreamDeleted),
             Expected::StreamExists => {
-                let exists = head.last_revision.is_some() || self.has_metadata(stream)?;
+                let exists = head.end.last_revision.is_some() || self.has_metadata(stream)?;
                 return if exists { self.seen_recently(head, events) } else { Err(wrong) };
             }
             Expected::NoStream => 0,
@@ -218,7 +217,7 @@ impl<'w> Stage<'w> {
         // The stream is further on: either this is a repetition, or the writer is late.
         let mut earlier = None;
         for (event, revision) in events.iter().zip(next_expected..) {
-            match self.event(head.stream_number, revision)? {
+            match self.event(head.row.stream_number, revision)? {
                 Some((id, position)) if id == event.id => {
                     earlier = Some(Written { revision: Some(revision), position: Some(position) });
                 }
@@ -243,9 +242,9 @@ impl<'w> Stage<'w> {
         let mut earlier = None;
         for event in events {
             let Some((revision, position)) =
-                self.memory.recent.get(&(head.stream_number, event.id))
+                self.memory.recent.get(&(head.row.stream_number, event.id))
             else {
-                let wrong = WriteError::WrongExpected { current: head.last_revision };
+                let wrong = WriteError::WrongExpected { current: head.end.last_revision };
                 return if earlier.is_none() { Ok(None) } else { Err(wrong) };
             };
             earlier = Some(Written { revision: Some(revision), position: Some(position) });
@@ -254,7 +253,7 @@ impl<'w> Stage<'w> {
     }
 
     fn has_metadata(&mut self, stream: &str) -> Result<bool, StoreError> {
-        Ok(self.head(&metadata::stream_of(stream))?.last_revision.is_some())
+        Ok(self.head(&metadata::stream_of(stream))?.end.last_revision.is_some())
     }
 
     /// Lets a soft-deleted stream be seen again from its next event on, and keeps the rest of its
@@ -278,17 +277,18 @@ impl<'w> Stage<'w> {
 
     /// Stages one event at the end of its stream.
     fn put(&mut self, stream: &str, event: &Proposed) -> Result<Written, WriteError> {
-        let head = self.head(stream)?;
-        let mut head = self.numbered(head);
+        let before = self.head(stream)?;
+        let mut head = self.numbered(before);
         let revision = head.next_revision();
         let position = self.put_record(stream, &head, revision, event)?;
-        head.last_revision = Some(revision);
-        self.memory.recent.insert((head.stream_number, event.id), (revision, position));
-        self.heads.insert(stream.to_owned(), head);
+        head.end.last_revision = Some(revision);
+        self.memory.recent.insert((head.row.stream_number, event.id), (revision, position));
+        self.streams.set(stream, &before, head);
         if let Some(described) = metadata::described_by(stream) {
-            let mut head = self.head(described)?;
-            head.hides = metadata::hides(&event.data);
-            self.heads.insert(described.to_owned(), head);
+            let before = self.head(described)?;
+            let mut head = before;
+            head.row.hides = metadata::hides(&event.data);
+            self.streams.set(described, &before, head);
         }
         Ok(Written { revision: Some(revision), position: Some(position) })
     }
@@ -305,7 +305,7 @@ impl<'w> Stage<'w> {
             position,
             id: event.id,
             created_ticks: self.created_ticks,
-            stream_number: head.stream_number,
+            stream_number: head.row.stream_number,
             revision,
             json: event.json,
             stream,
@@ -315,17 +315,17 @@ impl<'w> Stage<'w> {
         };
         let value = record.encode().ok_or(WriteError::Busy)?;
         self.memory.next_position = after(position, value.len());
-        self.tables.put_record(&mut self.rows, position, head.stream_number, revision, value);
+        self.tables.put_record(&mut self.rows, position, head.row.stream_number, revision, value);
         let staged = StagedEvent { id: event.id, position, data: event.data.clone() };
-        self.events.insert((head.stream_number, revision), staged);
+        self.events.insert((head.row.stream_number, revision), staged);
         self.count = EventCount { count: self.count.count + 1, last_position: Some(position) };
         Ok(position)
     }
 
     /// The head with a number for the index, a fresh one if it has none yet.
     fn numbered(&mut self, mut head: Head) -> Head {
-        if head.stream_number == 0 {
-            head.stream_number = self.memory.next_stream_number;
+        if head.row.stream_number == 0 {
+            head.row.stream_number = self.memory.next_stream_number;
             self.memory.next_stream_number += 1;
         }
         head
@@ -335,27 +335,21 @@ impl<'w> Stage<'w> {
     fn living_head(&mut self, stream: &str) -> Result<Head, WriteError> {
         let head = self.head(stream)?;
         let ended = match metadata::described_by(stream) {
-            Some(described) => self.head(described)?.tombstoned,
+            Some(described) => self.head(described)?.end.tombstoned,
             None => false,
         };
-        if ended || head.tombstoned { Err(WriteError::StreamDeleted) } else { Ok(head) }
+        if ended || head.end.tombstoned { Err(WriteError::StreamDeleted) } else { Ok(head) }
     }
 
     fn head(&mut self, stream: &str) -> Result<Head, StoreError> {
-        if let Some(head) = self.heads.get(stream) {
-            return Ok(head.clone());
-        }
-        let key = stream.to_owned();
-        if let Some(head) = self.memory.heads.get(&key) {
+        if let Some(head) = self.streams.get(stream) {
             return Ok(head);
         }
-        let head = self.view.head(stream)?.unwrap_or_default();
-        // An event past the head would be overwritten by the next append.
-        let past = self.view.event(head.stream_number, head.next_revision())?;
-        if let Some(record) = past.filter(|_| head.stream_number > 0) {
-            return Err(record.past_its_head().into());
+        if let Some(head) = self.memory.heads.get(stream) {
+            return Ok(head);
         }
-        self.memory.heads.insert(key, head.clone());
+        let head = self.view.head(stream)?;
+        self.memory.heads.insert(stream.to_owned(), head);
         Ok(head)
     }
 
@@ -370,11 +364,11 @@ impl<'w> Stage<'w> {
 
     fn last_metadata(&mut self, stream: &str) -> Result<Bytes, StoreError> {
         let head = self.head(&metadata::stream_of(stream))?;
-        let Some(revision) = head.last_revision else { return Ok(Bytes::new()) };
-        if let Some(staged) = self.events.get(&(head.stream_number, revision)) {
+        let Some(revision) = head.end.last_revision else { return Ok(Bytes::new()) };
+        if let Some(staged) = self.events.get(&(head.row.stream_number, revision)) {
             return Ok(staged.data.clone());
         }
-        let stored = self.view.event(head.stream_number, revision)?;
+        let stored = self.view.event(head.row.stream_number, revision)?;
         Ok(stored.map(|record| record.data).unwrap_or_default())
     }
 }

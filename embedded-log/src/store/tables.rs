@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `all` | position | record |
 //! | `stream_rev` | stream number, revision | position |
-//! | `streams` | stream name | head |
+//! | `streams` | stream name | its number, and which of its events are hidden |
 
 use std::fs;
 use std::ops::{Bound, RangeInclusive};
@@ -21,7 +21,9 @@ use fjall::{
 };
 
 use super::directory::Directory;
-use super::format::{Head, Record, index_key, parse_index_key};
+use super::format::{
+    DELETED_REVISION, Head, Record, StreamEnd, StreamRow, index_key, parse_index_key,
+};
 use super::{Corrupt, OpenError, StoreError, journal};
 use crate::limits::{
     CACHE_BYTES, FLUSH_SECONDS_MAX, HEADS_TABLES_MAX, INDEX_BUFFER_BYTES, JOURNAL_BYTES_KEPT_MAX,
@@ -208,8 +210,8 @@ impl Tables {
         rows.batch.insert(&self.stream_rev, key, position.to_be_bytes());
     }
 
-    pub(crate) fn put_head(&self, rows: &mut Rows, stream: &str, head: &Head) {
-        rows.batch.insert(&self.streams, stream, head.encode(stream));
+    pub(crate) fn put_stream(&self, rows: &mut Rows, stream: &str, row: &StreamRow) {
+        rows.batch.insert(&self.streams, stream, row.encode(stream));
     }
 }
 
@@ -240,11 +242,37 @@ impl View<'_> {
         self.page_bytes
     }
 
-    pub(crate) fn head(&self, stream: &str) -> Result<Option<Head>, StoreError> {
-        let Some(value) = self.snapshot.get(&self.tables.streams, stream)? else {
-            return Ok(None);
-        };
-        Ok(Some(Head::decode(stream, Bytes::copy_from_slice(&value))?))
+    /// A stream and where it ends; one that was never written has nothing.
+    pub(crate) fn head(&self, stream: &str) -> Result<Head, StoreError> {
+        let row = self.stream(stream)?;
+        Ok(Head { row, end: self.end(row.stream_number)? })
+    }
+
+    /// The row of a stream; the default one if it was never written.
+    pub(crate) fn stream(&self, stream: &str) -> Result<StreamRow, StoreError> {
+        match self.snapshot.get(&self.tables.streams, stream)? {
+            Some(value) => Ok(StreamRow::decode(stream, Bytes::copy_from_slice(&value))?),
+            None => Ok(StreamRow::default()),
+        }
+    }
+
+    /// Where the stream of that number ends.
+    pub(crate) fn end(&self, stream_number: u64) -> Result<StreamEnd, StoreError> {
+        let mut end = StreamEnd::default();
+        if stream_number == 0 {
+            return Ok(end);
+        }
+        let range = index_key(stream_number, 0)..=index_key(stream_number, u64::MAX);
+        for row in self.snapshot.range(&self.tables.stream_rev, range).rev() {
+            let key = row.key()?;
+            let (_, revision) = parse_index_key(&key).ok_or_else(|| bad_index(stream_number))?;
+            if revision != DELETED_REVISION {
+                end.last_revision = Some(revision);
+                break;
+            }
+            end.tombstoned = true;
+        }
+        Ok(end)
     }
 
     /// The event of that revision, if the stream has one.
@@ -258,6 +286,17 @@ impl View<'_> {
             Some(position) => Ok(Some(self.indexed(stream_number, revision, &position)?)),
             None => Ok(None),
         }
+    }
+
+    /// Where the index says that the event of that revision lies.
+    pub(crate) fn position(
+        &self,
+        stream_number: u64,
+        revision: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let key = index_key(stream_number, revision);
+        let position = self.snapshot.get(&self.tables.stream_rev, key)?;
+        Ok(position.map(|position| parse_position(&position)).transpose()?)
     }
 
     /// The records of a range of positions, in order; `.rev()` for the other way.
@@ -292,13 +331,15 @@ impl View<'_> {
         })
     }
 
-    /// The heads of all streams, sorted by name.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = Result<(String, Head), StoreError>> + use<> {
+    /// The rows of all streams, sorted by name.
+    pub(crate) fn streams(
+        &self,
+    ) -> impl Iterator<Item = Result<(String, StreamRow), StoreError>> + use<> {
         self.snapshot.iter(&self.tables.streams).map(|row| {
             let (key, value) = row.into_inner()?;
             let name = String::from_utf8_lossy(&key).into_owned();
-            let head = Head::decode(&name, Bytes::copy_from_slice(&value))?;
-            Ok((name, head))
+            let row = StreamRow::decode(&name, Bytes::copy_from_slice(&value))?;
+            Ok((name, row))
         })
     }
 

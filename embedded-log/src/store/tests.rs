@@ -36,7 +36,7 @@ fn incompressible(bytes: usize) -> Vec<u8> {
 
 async fn last_revision(store: &Store, stream: &'static str) -> Option<u64> {
     let head = store.read(move |view| view.head(stream)).await.unwrap();
-    head.and_then(|head| head.last_revision)
+    head.end.last_revision
 }
 
 #[tokio::test]
@@ -139,6 +139,10 @@ async fn an_index_that_names_the_wrong_record_is_found_out() {
     tables.put_index(&mut rows, first.position.unwrap(), 2, 0);
     rows.commit().unwrap();
     assert!(matches!(tables.view().event(2, 0), Err(StoreError::Corrupt(_))));
+    drop(tables);
+    // The next append to the stream would overwrite what it does not find.
+    let refused = Store::open(directory.path()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains(&format!("position {}", record.position)), "{refused}");
 }
 
 /// A log whose events lie in one journal, to be damaged.

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::directory::{Directory, Reached, is_full};
-use super::format::{DELETED_REVISION, FIRST_POSITION, Head};
+use super::format::{FIRST_POSITION, Head};
 use super::generations::Generations;
 use super::reader::Continuity;
 use super::stage::Stage;
@@ -268,8 +268,8 @@ fn recall(tables: &Tables) -> Result<(Memory, u64), StoreError> {
     Ok((memory, last_position))
 }
 
-/// Reads the end of the log back into the writer's memory, and checks it against the heads. Returns
-/// the last position.
+/// Reads the end of the log back into the writer's memory, and checks it against streams and
+/// index. Returns the last position.
 fn recall_tail(view: &View<'_>, memory: &mut Memory) -> Result<u64, StoreError> {
     let everything = (Bound::Unbounded, Bound::Unbounded);
     let mut tail = Vec::new();
@@ -286,14 +286,13 @@ fn recall_tail(view: &View<'_>, memory: &mut Memory) -> Result<u64, StoreError> 
         memory.recent.insert(key, (record.revision, record.position));
         memory.next_position = record.next_position;
     }
-    // A head that knows the last event of its stream knows those before.
+    // An event that its stream does not end with would be overwritten by the next append.
     let mut streams = HashSet::new();
     for record in tail.iter().rev().filter(|record| streams.insert(record.stream_number)) {
-        let head = view.head(record.stream())?.unwrap_or_default();
-        let known = head.last_revision.is_some_and(|last| last >= record.revision)
-            || (head.tombstoned && record.revision == DELETED_REVISION);
-        if !known || head.stream_number != record.stream_number {
-            return Err(record.past_its_head().into());
+        let indexed = view.position(record.stream_number, record.revision)?;
+        let row = view.stream(record.stream())?;
+        if indexed != Some(record.position) || row.stream_number != record.stream_number {
+            return Err(record.beside_its_stream().into());
         }
     }
     Ok(tail.last().map_or(0, |record| record.position))

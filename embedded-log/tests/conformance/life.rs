@@ -98,13 +98,24 @@ async fn a_directory_of_another_format_is_left_alone() {
     let mut log = TestLog::start().await;
     log.stop().await;
     let file = log.directory().join("FORMAT");
-    for text in ["embedded-log format 2\n", "something else", ""] {
+    for text in ["embedded-log format 3\n", "something else", ""] {
         fs::write(&file, text).unwrap();
         let Err(error) = Server::open(Options::new(log.directory())) else { panic!("{text:?}") };
         assert!(matches!(error, OpenError::OtherFormat { .. }), "{error}");
         assert_eq!(error.to_string().lines().count(), 1);
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
+}
+
+#[tokio::test]
+async fn a_directory_of_the_earlier_format_is_served_and_from_then_on_of_this_one() {
+    let mut log = TestLog::start().await;
+    log.stop().await;
+    let file = log.directory().join("FORMAT");
+    let current = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "embedded-log format 1\n").unwrap();
+    drop(Server::open(Options::new(log.directory())).unwrap());
+    assert_eq!(fs::read_to_string(&file).unwrap(), current);
 }
 
 #[tokio::test]
