@@ -42,7 +42,7 @@ pub(crate) const PAGES_READ_MAX: usize = 16;
 /// Events looked at for one page of a filtered read.
 pub(crate) const PAGE_CONSIDERED_MAX: usize = 2048;
 
-/// Stream heads kept by the writer, twice (two generations).
+/// Streams of which the writer keeps in mind where they end, twice (two generations).
 pub(crate) const HEADS_GENERATION_MAX: usize = 16 * 1024;
 /// Event ids kept to recognise a repeated append that states no revision, twice.
 pub(crate) const RECENT_IDS_GENERATION_MAX: usize = 32 * 1024;
@@ -69,9 +69,9 @@ pub(crate) const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const JOURNAL_BYTES_KEPT_MAX: u64 = 1024 * 1024;
 /// How long a close waits for that.
 pub(crate) const FLUSH_SECONDS_MAX: u64 = 20;
-/// Tables of stream heads beside the large ones before they are merged into those. The engine slows
-/// writes down at 20.
-pub(crate) const HEADS_TABLES_MAX: u8 = 12;
+/// Tables of streams beside the large ones before they are merged into those. The engine slows writes
+/// down at 20.
+pub(crate) const STREAMS_TABLES_MAX: u8 = 12;
 /// Records that are compressed together.
 pub(crate) const RECORDS_BLOCK_BYTES: u32 = 16 * 1024;
 

@@ -2,8 +2,8 @@
 //!
 //! - `directory` — the lock, the format and the extent of the directory
 //! - `journal` — the torn tail, cut off before the engine opens its files
-//! - `format` — how a record and a stream head lie on disk
-//! - `tables` — the engine behind them
+//! - `format` — how a record and the row of a stream lie on disk
+//! - `tables` — the engine behind them, and views of what it holds
 //! - `writer` — the thread that takes appends, and syncs many of them at once
 //! - `write` — a write as it is asked for, and how it ends
 //! - `changed` — the streams of writes that are not on disk yet

@@ -1,4 +1,4 @@
-//! How a record and a stream head lie on disk. A change here is a new [`FORMAT_VERSION`].
+//! How a record and the row of a stream lie on disk. A change here is a new [`FORMAT_VERSION`].
 //!
 //! Numbers are big-endian, so that keys sort as numbers do. Every value begins with a CRC-32 of its
 //! key and the rest of the value: a value that is damaged, or stored under another key, is found out
