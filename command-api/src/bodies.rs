@@ -91,8 +91,8 @@ pub(crate) struct OrderRequest {
 #[schema(example = json!({"orderId": "01890a5d-ac96-774b-bcce-b302099a8057", "token": "tok_visa"}))]
 pub(crate) struct PaymentRequest {
     order_id: Uuid,
-    /// A token (`tok_…`) or payment method (`pm_…`) of Stripe.
-    #[schema(pattern = "^(tok|pm)_[A-Za-z0-9_]*$", max_length = 255)]
+    /// A token (`tok_…`) or payment method (`pm_…`) of Stripe, or `door` to pay at the door.
+    #[schema(pattern = "^(door|(tok|pm)_[A-Za-z0-9_]*)$", max_length = 255)]
     token: String,
 }
 
@@ -101,4 +101,33 @@ pub(crate) struct PaymentRequest {
 pub(crate) struct RefundRequest {
     #[schema(max_length = 500)]
     reason: Option<String>,
+}
+
+/// An event of Stripe, of which no more is looked at than what names it and the payment.
+#[derive(ToSchema)]
+#[schema(example = json!({
+    "id": "evt_1", "type": "charge.refunded", "created": 1_780_000_000,
+    "data": {"object": {"object": "charge", "id": "ch_1", "payment_intent": "pi_1"}},
+}))]
+pub(crate) struct ProviderEvent {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    /// Seconds since the Unix epoch.
+    created: i64,
+    data: ProviderEventData,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct ProviderEventData {
+    object: ProviderObject,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct ProviderObject {
+    /// `payment_intent`, `charge`, `refund` or `dispute`; others are answered and left.
+    object: String,
+    id: String,
+    payment_intent: Option<String>,
+    charge: Option<String>,
 }

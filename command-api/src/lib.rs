@@ -7,6 +7,7 @@
 //! - [`LogAccounts`]: the answers about accounts that `web` asks for.
 //! - `passwords`: hashing, in bounded number and off the async threads.
 //! - `refusal`: how each refusal of the domain is answered.
+//! - [`WebhookSecrets`]: whether a webhook comes from the payment provider.
 //! - `step`: the several commands that one request may lead to.
 //!
 //! Every change is one or more commands, and each has an id derived from the request's
@@ -18,9 +19,11 @@ mod bodies;
 mod passwords;
 mod refusal;
 mod routes;
+mod signature;
 mod state;
 mod step;
 
 pub use accounts::LogAccounts;
 pub use routes::api;
+pub use signature::WebhookSecrets;
 pub use state::State;

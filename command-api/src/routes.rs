@@ -1,6 +1,7 @@
 //! The routes, a file for each kind of thing.
 
 mod accounts;
+mod door;
 mod erasure;
 mod orders;
 mod passwords;
@@ -9,6 +10,7 @@ mod refunds;
 mod sessions;
 mod tickets;
 mod tokens;
+mod webhooks;
 
 use utoipa_axum::routes;
 use web::Api;
@@ -37,4 +39,7 @@ pub fn api() -> Api<State> {
         .routes(routes!(orders::cancel))
         .routes(routes!(refunds::request))
         .routes(routes!(payments::pay))
+        .routes(routes!(door::received))
+        .routes(routes!(door::returned))
+        .routes(routes!(webhooks::stripe))
 }

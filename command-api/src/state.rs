@@ -7,6 +7,7 @@ use eventlog::{EventLog, Vault};
 use web::Web;
 
 use crate::passwords::Passwords;
+use crate::signature::WebhookSecrets;
 
 /// How long a payment request waits for the provider's word.
 const PAYMENT_WAIT: Duration = Duration::from_secs(15);
@@ -21,14 +22,23 @@ pub struct State {
     pub reservation: Duration,
     /// How long a payment request waits for the provider's word before it answers "under way".
     pub payment_wait: Duration,
+    /// Of the payment provider; while there are none, its webhooks are not taken.
+    pub webhook_secrets: WebhookSecrets,
     pub(crate) passwords: Passwords,
 }
 
 impl State {
     #[must_use]
     pub fn new(log: EventLog, vault: Vault, web: Web, reservation: Duration) -> Self {
-        let passwords = Passwords::new();
-        Self { log, vault, web, reservation, payment_wait: PAYMENT_WAIT, passwords }
+        Self {
+            log,
+            vault,
+            web,
+            reservation,
+            payment_wait: PAYMENT_WAIT,
+            webhook_secrets: WebhookSecrets::default(),
+            passwords: Passwords::new(),
+        }
     }
 }
 

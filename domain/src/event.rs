@@ -12,6 +12,7 @@ use crate::Timestamp;
 use crate::account::AccountEvent;
 use crate::email_claim::EmailClaimEvent;
 use crate::id::{AccountId, CommandId};
+use crate::notice::NoticeEvent;
 use crate::order::OrderEvent;
 use crate::payment::PaymentEvent;
 use crate::ticket::TicketEvent;
@@ -42,6 +43,7 @@ pub enum DomainEvent {
     Ticket(TicketEvent),
     Order(OrderEvent),
     Payment(PaymentEvent),
+    Notice(NoticeEvent),
 }
 
 /// The number of an event in its stream, from 0.

@@ -4,8 +4,9 @@
 //! - [`aggregate`]: what an aggregate is: a state, commands, `decide` and `evolve`.
 //! - [`event`]: what an event is, how old versions are lifted, and what is recorded beside it.
 //! - [`id`], [`money`], [`email`], [`password`], [`text`]: parsed values that cannot be wrong.
-//! - [`ticket`], [`order`], [`payment`], [`account`], [`email_claim`]: one aggregate each, with its
-//!   commands, its refusals and its rules; the stored contract of each lies in its `event` module.
+//! - [`ticket`], [`order`], [`payment`], [`account`], [`email_claim`], [`notice`]: one aggregate
+//!   each, with its commands, its refusals and its rules; the stored contract of each lies in its
+//!   `event` module.
 //! - `testing` (feature): `given(..).when(..).then(..)`.
 //! - `schema` (feature): JSON Schemas of what is stored.
 //!
@@ -19,6 +20,7 @@ pub mod email_claim;
 pub mod event;
 pub mod id;
 pub mod money;
+pub mod notice;
 pub mod order;
 pub mod password;
 pub mod payment;
@@ -35,6 +37,7 @@ pub use email_claim::EmailClaim;
 pub use event::{
     Actor, Cause, DomainEvent, Event, Metadata, Position, Recorded, Revision, Upcaster,
 };
+pub use notice::Notice;
 pub use order::Order;
 pub use payment::Payment;
 pub use ticket::Ticket;

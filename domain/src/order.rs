@@ -91,6 +91,15 @@ impl Order {
         begun.into_iter().flatten().copied().filter(|payment| !self.has_turned_away(*payment))
     }
 
+    /// The payments whose money goes back, whatever becomes of the order.
+    pub fn turned_away(&self) -> impl Iterator<Item = PaymentId> {
+        let turned_away = match self {
+            Self::Unplaced => None,
+            Self::Placed { turned_away, .. } => Some(turned_away),
+        };
+        turned_away.into_iter().flatten().copied()
+    }
+
     /// Whether the money of this payment goes back, whatever becomes of the order.
     #[must_use]
     pub fn has_turned_away(&self, payment: PaymentId) -> bool {

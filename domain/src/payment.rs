@@ -27,6 +27,9 @@ use crate::aggregate::Aggregate;
 use crate::id::{PaymentId, RefundId};
 use crate::money::Money;
 
+/// The source of a payment that the seller takes at the door, and says so.
+pub const AT_THE_DOOR: &str = "door";
+
 /// The state of a payment.
 #[allow(clippy::large_enum_variant, reason = "the small variant lives only until the first event")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -112,6 +115,46 @@ impl Payment {
         match self {
             Self::None => None,
             Self::Initiated { intent, .. } => Some(intent),
+        }
+    }
+
+    /// A refund of ours.
+    #[must_use]
+    pub fn refund(&self, id: RefundId) -> Option<&Refund> {
+        match self {
+            Self::None => None,
+            Self::Initiated { refunds, .. } => refunds.get(&id),
+        }
+    }
+
+    /// Our refunds.
+    pub fn refunds(&self) -> impl Iterator<Item = RefundId> {
+        let refunds = match self {
+            Self::None => None,
+            Self::Initiated { refunds, .. } => Some(refunds),
+        };
+        refunds.into_iter().flat_map(|refunds| refunds.keys()).copied()
+    }
+
+    /// What went back without us.
+    #[must_use]
+    pub fn taken_back(&self) -> Option<&TakenBack> {
+        match self {
+            Self::None => None,
+            Self::Initiated { taken_back, .. } => Some(taken_back),
+        }
+    }
+
+    /// What can still be given back, in minor units.
+    #[must_use]
+    pub fn left_minor(&self) -> i64 {
+        match self {
+            Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, taken_back } => {
+                let ours = refunds.values().filter(|refund| refund.state != RefundState::Failed);
+                let ours: i64 = ours.map(|refund| refund.amount.minor).sum();
+                intent.amount.minor.saturating_sub(ours.saturating_add(taken_back.minor()))
+            }
+            Self::None | Self::Initiated { .. } => 0,
         }
     }
 
@@ -208,7 +251,7 @@ impl Aggregate for Payment {
             PaymentCommand::Initiate(intent) => self.initiate(intent),
             PaymentCommand::RecordResult(result) => self.record_result(result),
             PaymentCommand::Refund { refund, amount, provider_key } => {
-                self.refund(RefundInitiated { refund, amount, provider_key })
+                self.give_back(RefundInitiated { refund, amount, provider_key })
             }
             PaymentCommand::RecordRefund { refund, result } => self.record_refund(refund, result),
             PaymentCommand::RecordExternalRefund(detected) => self.record_external(detected),
@@ -299,9 +342,8 @@ impl Payment {
         if fact.outweighs(known) { Ok(vec![event]) } else { Ok(Vec::new()) }
     }
 
-    fn refund(&self, asked: RefundInitiated) -> Result<Vec<PaymentEvent>, PaymentRejection> {
-        let Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, taken_back } =
-            self
+    fn give_back(&self, asked: RefundInitiated) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, .. } = self
         else {
             return Err(PaymentRejection::NotCaptured);
         };
@@ -309,12 +351,8 @@ impl Payment {
             let same = known.amount == asked.amount;
             return if same { Ok(Vec::new()) } else { Err(PaymentRejection::RefundOtherwise) };
         }
-        let given_back = refunds.values().filter(|refund| refund.state != RefundState::Failed);
-        let given_back: i64 = given_back.map(|refund| refund.amount.minor).sum();
-        let gone = given_back.saturating_add(taken_back.minor());
-        let left = intent.amount.minor.saturating_sub(gone);
         let fits = asked.amount.currency == intent.amount.currency
-            && (1..=left).contains(&asked.amount.minor);
+            && (1..=self.left_minor()).contains(&asked.amount.minor);
         if !fits {
             return Err(PaymentRejection::RefundTooLarge);
         }

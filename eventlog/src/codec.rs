@@ -13,8 +13,8 @@ mod tests;
 
 use bytes::Bytes;
 use domain::{
-    Account, Aggregate, Cause, DomainEvent, EmailClaim, Event, Metadata, Order, Payment, Position,
-    Recorded, Revision, Ticket,
+    Account, Aggregate, Cause, DomainEvent, EmailClaim, Event, Metadata, Notice, Order, Payment,
+    Position, Recorded, Revision, Ticket,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -27,8 +27,14 @@ use crate::LogError;
 pub(crate) const BODY_BYTES_MAX: usize = 512 * 1024;
 
 /// The first parts of the names of our streams.
-pub(crate) const CATEGORIES: [&str; 5] =
-    [Account::CATEGORY, EmailClaim::CATEGORY, Ticket::CATEGORY, Order::CATEGORY, Payment::CATEGORY];
+pub(crate) const CATEGORIES: [&str; 6] = [
+    Account::CATEGORY,
+    EmailClaim::CATEGORY,
+    Ticket::CATEGORY,
+    Order::CATEGORY,
+    Payment::CATEGORY,
+    Notice::CATEGORY,
+];
 
 /// An event ready to be appended.
 #[derive(Clone, Debug)]
@@ -130,6 +136,7 @@ pub(crate) fn decode_any(stored: &Stored) -> Result<Option<Recorded<DomainEvent>
         Ticket::CATEGORY => decode(stored)?.map(DomainEvent::Ticket),
         Order::CATEGORY => decode(stored)?.map(DomainEvent::Order),
         Payment::CATEGORY => decode(stored)?.map(DomainEvent::Payment),
+        Notice::CATEGORY => decode(stored)?.map(DomainEvent::Notice),
         _ => return Ok(None),
     };
     Ok(Some(event))

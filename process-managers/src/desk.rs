@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::erasure::Erasure;
 use crate::feed::follower_name;
+use crate::notice::NoticeProcess;
 use crate::order_expiry::OrderExpiry;
 use crate::order_placement::OrderPlacement;
 use crate::payment::PaymentProcess;
@@ -20,6 +21,7 @@ pub const PROCESSES: &[&str] = &[
     OrderExpiry::NAME,
     PaymentProcess::NAME,
     RefundProcess::NAME,
+    NoticeProcess::NAME,
     Erasure::NAME,
 ];
 

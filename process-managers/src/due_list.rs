@@ -3,6 +3,7 @@
 //! A task is claimed for a short while, renewed as long as its worker lives; no lock or transaction
 //! is held while it is performed. What comes of it counts only under the claim.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::Timestamp;
@@ -65,13 +66,15 @@ impl DueList {
         &self.pool
     }
 
-    /// Changes the list in the caller's transaction. The last change of a key counts.
+    /// Changes the list in the caller's transaction. The last change of a key counts, but for one
+    /// that only hastens it.
     pub(crate) async fn fold<T: Serialize>(
         &self,
         transaction: &mut PgConnection,
         changes: &[Change<T>],
     ) -> Result<(), FoldError> {
-        let (mut keys, mut dues, mut tasks, mut struck) = (vec![], vec![], vec![], vec![]);
+        let (mut keys, mut dues, mut tasks) = (vec![], vec![], vec![]);
+        let (mut struck, mut hastened) = (vec![], vec![]);
         for change in last_of_each_key(changes) {
             match change {
                 Change::Add { key, due, task } => {
@@ -80,6 +83,7 @@ impl DueList {
                     tasks.push(serde_json::to_value(task)?);
                 }
                 Change::Strike { key } => struck.push(*key),
+                Change::Hasten { key } => hastened.push(*key),
             }
         }
         if !struck.is_empty() {
@@ -88,6 +92,9 @@ impl DueList {
                 .bind(struck)
                 .execute(&mut *transaction)
                 .await?;
+        }
+        if !hastened.is_empty() {
+            self.hasten_in(&mut *transaction, &hastened).await?;
         }
         if keys.is_empty() {
             return Ok(());
@@ -108,6 +115,32 @@ impl DueList {
         .execute(transaction)
         .await?;
         Ok(())
+    }
+
+    /// Has a task looked at now that waits for something, and again if it is being performed at the
+    /// moment. False: there is no such task, or it is parked.
+    pub(crate) async fn hasten(&self, key: Uuid) -> sqlx::Result<bool> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(self.hasten_in(&mut connection, &[key]).await? > 0)
+    }
+
+    async fn hasten_in(&self, connection: &mut PgConnection, keys: &[Uuid]) -> sqlx::Result<u64> {
+        // In the order of the keys, as all do who lock several rows.
+        let hastened = sqlx::query(
+            "WITH wanted AS (
+                 SELECT key FROM process_managers.task
+                 WHERE process = $1 AND key = ANY($2) AND parked_at IS NULL
+                 ORDER BY key FOR UPDATE
+             )
+             UPDATE process_managers.task AS known
+             SET due = least(due, now()), generation = generation + 1
+             FROM wanted WHERE known.process = $1 AND known.key = wanted.key",
+        )
+        .bind(self.process)
+        .bind(keys)
+        .execute(connection)
+        .await?;
+        Ok(hastened.rows_affected())
     }
 
     /// Takes up to `limit` due tasks for as long as `lease`.
@@ -248,8 +281,13 @@ pub(crate) enum FoldError {
 
 /// In the order of the keys, so that all who change the list lock its rows in the same order.
 fn last_of_each_key<T>(changes: &[Change<T>]) -> impl Iterator<Item = &Change<T>> {
-    let by_key: std::collections::BTreeMap<_, _> =
-        changes.iter().map(|change| (change.key(), change)).collect();
+    let mut by_key = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Add { key, .. } | Change::Strike { key } => by_key.insert(*key, change),
+            Change::Hasten { key } => Some(*by_key.entry(*key).or_insert(change)),
+        };
+    }
     by_key.into_values()
 }
 

@@ -23,3 +23,11 @@ CREATE TABLE IF NOT EXISTS process_managers.task (
 
 CREATE INDEX IF NOT EXISTS task_due ON process_managers.task (process, due)
     WHERE parked_at IS NULL;
+
+-- How far the payment provider's own list of events was read, and by whom it is read now.
+CREATE TABLE IF NOT EXISTS process_managers.reconciler (
+    name          text        PRIMARY KEY,
+    seen_until    timestamptz,
+    claim         uuid        NOT NULL,
+    claimed_until timestamptz NOT NULL
+);

@@ -85,7 +85,7 @@ impl<P: ProcessManager> Follower for Feed<P> {
         })?;
         transaction.commit().await.map_err(transient)?;
         self.is_at(Some(end));
-        if changes.iter().any(|change| matches!(change, Change::Add { .. })) {
+        if changes.iter().any(|change| !matches!(change, Change::Strike { .. })) {
             self.added.notify_one();
         }
         Ok(())

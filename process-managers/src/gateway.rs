@@ -5,15 +5,22 @@
 //! any time, also at once with another: the answers agree and money moves at most once.
 
 mod bounded;
+mod statement;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Timestamp;
 use domain::id::OrderId;
 use domain::money::Money;
+use domain::notice::{NoticeId, ProviderNoticeReceived};
 
 pub(crate) use bounded::Bounded;
+pub use statement::{Dispute, DisputeState, Refund, RefundState, Statement, Taken};
+
+use crate::Dependencies;
+use crate::door;
 
 /// One payment as the provider is asked for it. Its fields never change once it was initiated: the
 /// provider refuses a key that comes again with other particulars.
@@ -88,11 +95,12 @@ pub enum GatewayError {
 #[async_trait]
 pub trait Gateway: Send + Sync {
     /// Takes the money from `source`, the buyer's token or payment method. Asked again with the
-    /// same charge it gives the same outcome, or what has become of it since.
+    /// same charge it gives the same outcome, or what has become of it since; none while that is
+    /// not decided.
     ///
     /// # Errors
     /// Every [`GatewayError`]; only `Refused` is a result.
-    async fn charge(&self, charge: &Charge, source: &str) -> Result<Outcome, GatewayError>;
+    async fn charge(&self, charge: &Charge, source: &str) -> Result<Option<Outcome>, GatewayError>;
 
     /// What has become of a payment, without charging anything; none while the bank has given no
     /// result, or was never asked for one.
@@ -108,12 +116,51 @@ pub trait Gateway: Send + Sync {
     /// Every [`GatewayError`]; `Refused` says that there is no such payment and can be none.
     async fn cancel(&self, charge: &Charge) -> Result<Ending, GatewayError>;
 
-    /// Gives money back, and tells the provider's name of the refund. Asked again with the same
-    /// repayment it gives nothing more.
+    /// Gives money back, and tells the provider's name of the refund; none while it has not gone
+    /// back. Asked again with the same repayment it gives nothing more.
     ///
     /// # Errors
     /// Every [`GatewayError`]; `Refused` says that the money cannot be given back as things are.
-    async fn refund(&self, repayment: &Repayment) -> Result<String, GatewayError>;
+    async fn refund(&self, repayment: &Repayment) -> Result<Option<String>, GatewayError>;
+
+    /// All that the provider knows of a payment by its own name of it, as it is now; none when it
+    /// is not one of ours.
+    ///
+    /// # Errors
+    /// Every [`GatewayError`].
+    async fn statement(&self, provider_ref: &str) -> Result<Option<Statement>, GatewayError>;
+
+    /// What has happened at the provider from one second to another, both included; until now when
+    /// there is no end. The oldest first.
+    ///
+    /// # Errors
+    /// Every [`GatewayError`].
+    async fn events(
+        &self,
+        from: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<(NoticeId, ProviderNoticeReceived)>, GatewayError>;
+}
+
+/// Every way to pay. Another provider is a file with an `impl Gateway`, and a line in [`of`].
+///
+/// [`of`]: Gateways::of
+#[derive(Clone)]
+pub(crate) struct Gateways {
+    /// Where the tokens and payment methods of cards are good.
+    card: Arc<dyn Gateway>,
+    door: Arc<dyn Gateway>,
+}
+
+impl Gateways {
+    pub(crate) fn new(deps: &Dependencies) -> Self {
+        Self { card: Arc::clone(&deps.gateway), door: Arc::new(door::Door) }
+    }
+
+    /// Whom the money of this source comes from.
+    pub(crate) fn of(&self, source: &str) -> &dyn Gateway {
+        if source == domain::payment::AT_THE_DOOR { &*self.door } else { &*self.card }
+    }
 }
 
 /// What a buyer's browser needs to finish one payment; kept out of logs.

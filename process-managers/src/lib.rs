@@ -3,11 +3,13 @@
 //! The map:
 //! - [`process_manager`]: what a process manager is: `react` to events, `perform` tasks.
 //! - [`order_placement`], [`order_expiry`], [`payment`] (with `settlement`), [`refund`],
-//!   [`erasure`]: one each.
+//!   [`notice`], [`erasure`]: one each.
+//! - `reconciler`: reads what happened at the provider of payments, whether or not it has told us.
 //! - `repayment`: giving money back, as two of them do.
 //! - `due_list`: the durable to-do list; `feed` folds it from the log, `worker` works it off.
 //! - [`desk`]: what people do with tasks that are parked.
-//! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one.
+//! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one; `door`: the
+//!   seller as another.
 //! - [`tuning`]: every limit and waiting time.
 //! - [`mutant`]: mistakes made on purpose, for tests.
 //!
@@ -18,15 +20,18 @@
 //! A new process manager is one file with an `impl` and one line in [`run`].
 
 pub mod desk;
+mod door;
 mod due_list;
 pub mod erasure;
 mod feed;
 pub mod gateway;
 pub mod mutant;
+pub mod notice;
 pub mod order_expiry;
 pub mod order_placement;
 pub mod payment;
 pub mod process_manager;
+mod reconciler;
 pub mod refund;
 mod repayment;
 mod settlement;
@@ -45,10 +50,12 @@ use crate::due_list::DueList;
 use crate::erasure::Erasure;
 use crate::feed::Feed;
 use crate::gateway::{Bounded, Gateway};
+use crate::notice::NoticeProcess;
 use crate::order_expiry::OrderExpiry;
 use crate::order_placement::OrderPlacement;
 use crate::payment::PaymentProcess;
 use crate::process_manager::ProcessManager;
+use crate::reconciler::Reconciler;
 use crate::refund::RefundProcess;
 use crate::worker::Worker;
 
@@ -88,16 +95,20 @@ pub async fn run(mut deps: Dependencies, shutdown: CancellationToken) -> Result<
     let expiry = OrderExpiry::new(deps.log.clone());
     let payment = PaymentProcess::new(&deps);
     let refund = RefundProcess::new(&deps);
+    let notice = NoticeProcess::new(&deps);
     let erasure = Erasure::new(&deps);
+    let reconciler = Reconciler::new(deps.clone());
     let stop = shutdown.child_token();
-    let (placement, expiry, payment, refund, erasure) = tokio::join!(
+    let (placement, expiry, payment, refund, notice, erasure, ()) = tokio::join!(
         drive(placement, &deps, &stop),
         drive(expiry, &deps, &stop),
         drive(payment, &deps, &stop),
         drive(refund, &deps, &stop),
+        drive(notice, &deps, &stop),
         drive(erasure, &deps, &stop),
+        reconciler.run(&stop),
     );
-    placement.and(expiry).and(payment).and(refund).and(erasure)
+    placement.and(expiry).and(payment).and(refund).and(notice).and(erasure)
 }
 
 /// Feeds the to-do list of one process manager and works it off.

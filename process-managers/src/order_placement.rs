@@ -73,7 +73,10 @@ fn change(recorded: &Recorded<DomainEvent>, grace: Duration) -> Option<Change<Ta
     match &recorded.event {
         DomainEvent::Ticket(event) => on_ticket(event, recorded, grace),
         DomainEvent::Order(event) => on_order(event, recorded),
-        DomainEvent::Account(_) | DomainEvent::EmailClaim(_) | DomainEvent::Payment(_) => None,
+        DomainEvent::Account(_)
+        | DomainEvent::EmailClaim(_)
+        | DomainEvent::Payment(_)
+        | DomainEvent::Notice(_) => None,
     }
 }
 

@@ -10,18 +10,17 @@
 //! freed; an intent that comes even later meets an order that does not wait for it, and is
 //! cancelled at the provider rather than charged.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{OrderId, PaymentId};
 use domain::order::{OrderCommand, OrderEvent, OrderPaymentStarted, Status};
 use domain::payment::{Outcome, PaymentCommand, PaymentEvent, PaymentInitiated, ProviderResult};
-use domain::{DomainEvent, Order, Payment, Recorded, Timestamp};
+use domain::{Actor, DomainEvent, Order, Payment, Recorded, Timestamp};
 use eventlog::{EventLog, Vault};
 use serde::{Deserialize, Serialize};
 
 use crate::Dependencies;
-use crate::gateway::{self, Charge, Ending, Gateway, GatewayError};
+use crate::gateway::{self, Charge, Ending, GatewayError, Gateways};
 use crate::mutant::{self, Mutant};
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided, later,
@@ -35,7 +34,7 @@ const CLIENT_SECRET: &str = "client_secret";
 pub struct PaymentProcess {
     log: EventLog,
     vault: Vault,
-    gateway: Arc<dyn Gateway>,
+    gateways: Gateways,
     initiation_grace: Duration,
     look_again_max: Duration,
     reinstated_hold: Duration,
@@ -54,7 +53,9 @@ pub enum Task {
 
 /// What the provider is asked.
 enum Question {
-    Charge,
+    Charge {
+        again_within: Duration,
+    },
     /// The buyer's bank has the word; has it said anything?
     Look {
         again_within: Duration,
@@ -68,7 +69,7 @@ impl PaymentProcess {
         Self {
             log: deps.log.clone(),
             vault: deps.vault.clone(),
-            gateway: Arc::clone(&deps.gateway),
+            gateways: Gateways::new(deps),
             initiation_grace: deps.tuning.initiation_grace,
             look_again_max: deps.tuning.look_again_max,
             reinstated_hold: deps.tuning.reinstated_hold,
@@ -111,7 +112,8 @@ fn change(recorded: &Recorded<DomainEvent>, initiation_grace: Duration) -> Optio
         DomainEvent::Order(_)
         | DomainEvent::Ticket(_)
         | DomainEvent::Account(_)
-        | DomainEvent::EmailClaim(_) => None,
+        | DomainEvent::EmailClaim(_)
+        | DomainEvent::Notice(_) => None,
     }
 }
 
@@ -139,6 +141,10 @@ fn on_payment(event: &PaymentEvent, recorded: &Recorded<DomainEvent>) -> Option<
         PaymentEvent::PaymentCaptured(_)
         | PaymentEvent::PaymentFailed(_)
         | PaymentEvent::PaymentVoided(_) => Task::Settle { payment, origin },
+        // Where a person says that the money has gone back, whoever waits for it goes on.
+        PaymentEvent::RefundSucceeded(_) if matches!(recorded.metadata.actor, Actor::Person(_)) => {
+            return Some(Change::Hasten { key });
+        }
         // The task that asked goes on looking, and the one that gives money back goes on giving.
         PaymentEvent::PaymentActionRequired(_)
         | PaymentEvent::RefundInitiated(_)
@@ -162,17 +168,14 @@ impl PaymentProcess {
         origin: &Origin,
         clock: Clock,
     ) -> Result<(), TaskError> {
-        let Payment::Initiated { intent, outcome, refunds, .. } =
-            self.log.load::<Payment>(&payment).await?.state
-        else {
-            return Ok(());
-        };
+        let state = self.log.load::<Payment>(&payment).await?.state;
+        let Payment::Initiated { intent, outcome, .. } = &state else { return Ok(()) };
         match outcome {
             Outcome::Undecided | Outcome::ActionRequired { .. } => {
                 // Only a decided payment has a task without the time of its beginning.
                 let Some(initiated_at) = initiated_at else { return Ok(()) };
                 let bank_asked = matches!(outcome, Outcome::ActionRequired { .. });
-                let asked = Asked { payment, intent: &intent, initiated_at, bank_asked };
+                let asked = Asked { payment, intent, initiated_at, bank_asked };
                 self.ask(&asked, origin, clock).await
             }
             Outcome::Failed { .. } | Outcome::Voided => {
@@ -181,11 +184,11 @@ impl PaymentProcess {
             Outcome::Captured { provider_ref } => {
                 let settlement = Settlement {
                     log: &self.log,
-                    gateway: &*self.gateway,
+                    gateway: self.gateways.of(&intent.source),
                     payment,
-                    intent: &intent,
-                    provider_ref: &provider_ref,
-                    refunds: &refunds,
+                    state: &state,
+                    intent,
+                    provider_ref,
                     origin,
                     clock,
                     hold: self.reinstated_hold,
@@ -200,11 +203,10 @@ impl PaymentProcess {
         let order = self.log.load::<Order>(&asked.intent.order).await?.state;
         let question = question(&order, asked, clock, self.look_again_max);
         let again_within = match question {
-            Question::Look { again_within } => again_within,
-            Question::Charge | Question::Cancel => self.look_again_max,
+            Question::Charge { again_within } | Question::Look { again_within } => again_within,
+            Question::Cancel => self.look_again_max,
         };
-        let later =
-            TaskError::Later { reason: "the buyer's bank has not decided", within: again_within };
+        let later = TaskError::Later { reason: "the payment is not decided", within: again_within };
         let Some(answer) = self.answer(&question, asked).await? else { return Err(later) };
         let undecided = matches!(answer, gateway::Outcome::ActionRequired { .. });
         if undecided && asked.bank_asked {
@@ -224,16 +226,14 @@ impl PaymentProcess {
         question: &Question,
         asked: &Asked<'_>,
     ) -> Result<Option<gateway::Outcome>, TaskError> {
-        let charge = asked.charge();
+        let (charge, gateway) = (asked.charge(), self.gateways.of(&asked.intent.source));
         if let Some(answer) = self.mistaken(question, &charge, &asked.intent.source) {
             return Ok(Some(answer));
         }
         let answered = match question {
-            Question::Charge => self.gateway.charge(&charge, &asked.intent.source).await.map(Some),
-            Question::Look { .. } => self.gateway.look(&charge).await,
-            Question::Cancel => {
-                self.gateway.cancel(&charge).await.map(|ending| Some(ending.into()))
-            }
+            Question::Charge { .. } => gateway.charge(&charge, &asked.intent.source).await,
+            Question::Look { .. } => gateway.look(&charge).await,
+            Question::Cancel => gateway.cancel(&charge).await.map(|ending| Some(ending.into())),
         };
         answered.or_else(|error| match error {
             GatewayError::Refused { code, reason } => {
@@ -256,16 +256,16 @@ impl PaymentProcess {
         source: &str,
     ) -> Option<gateway::Outcome> {
         match question {
-            Question::Charge if mutant::is_made(Mutant::ResultFirst) => {
-                let (gateway, charge) = (Arc::clone(&self.gateway), charge.clone());
+            Question::Charge { .. } if mutant::is_made(Mutant::ResultFirst) => {
+                let (gateways, charge) = (self.gateways.clone(), charge.clone());
                 let source = source.to_owned();
-                tokio::spawn(async move { gateway.charge(&charge, &source).await });
+                tokio::spawn(async move { gateways.of(&source).charge(&charge, &source).await });
                 Some(gateway::Outcome::Captured { provider_ref: String::new() })
             }
             Question::Cancel if mutant::is_made(Mutant::ReleaseUnasked) => {
                 Some(gateway::Outcome::Voided { provider_ref: String::new() })
             }
-            Question::Charge | Question::Look { .. } | Question::Cancel => None,
+            Question::Charge { .. } | Question::Look { .. } | Question::Cancel => None,
         }
     }
 
@@ -342,12 +342,13 @@ fn question(order: &Order, asked: &Asked<'_>, clock: Clock, look_again_max: Dura
         }
         Order::Unplaced | Order::Placed { .. } => Duration::ZERO,
     };
+    let again_within = look_again_max.min(waits_until);
     if waits_until.is_zero() {
         Question::Cancel
     } else if asked.bank_asked {
-        Question::Look { again_within: look_again_max.min(waits_until) }
+        Question::Look { again_within }
     } else {
-        Question::Charge
+        Question::Charge { again_within }
     }
 }
 

@@ -38,14 +38,8 @@ pub enum Change<T> {
     Add { key: Uuid, due: Timestamp, task: T },
     /// Takes a task off, also one that is being performed: it does not come back.
     Strike { key: Uuid },
-}
-
-impl<T> Change<T> {
-    pub(crate) fn key(&self) -> Uuid {
-        match self {
-            Self::Add { key, .. } | Self::Strike { key } => *key,
-        }
-    }
+    /// What a task waits for has happened: look at it now. Nothing when there is none.
+    Hasten { key: Uuid },
 }
 
 /// Why a task stays on the list.
@@ -64,6 +58,9 @@ pub enum TaskError {
     /// Trying again will hardly help; after a few attempts a person has to look.
     #[error("cannot be done")]
     Permanent(#[source] Box<dyn Error + Send + Sync>),
+    /// Something is so that nobody but a person may decide about.
+    #[error("a person has to look: {0}")]
+    Person(String),
 }
 
 impl TaskError {

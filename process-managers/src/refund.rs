@@ -4,20 +4,19 @@
 //! refunded. A bank that will not take the money back leaves `RefundFailed` in the log and the order
 //! refunding; the task is tried again, and parked for a person when it fails for good.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{OrderId, PaymentId, RefundId};
 use domain::money::Money;
 use domain::order::{OrderCommand, OrderEvent, OrderPlaced, Status};
-use domain::payment::Outcome;
+use domain::payment::{Outcome, PaymentEvent};
 use domain::ticket::{TicketCommand, TicketRejection};
-use domain::{Cause, DomainEvent, Order, Payment, Recorded, Ticket};
+use domain::{Actor, Cause, DomainEvent, Order, Payment, Recorded, Ticket};
 use eventlog::EventLog;
 use serde::{Deserialize, Serialize};
 
 use crate::Dependencies;
-use crate::gateway::Gateway;
+use crate::gateway::Gateways;
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided,
 };
@@ -29,7 +28,7 @@ const UNITS_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Takes refunds to their end.
 pub struct RefundProcess {
     log: EventLog,
-    gateway: Arc<dyn Gateway>,
+    gateways: Gateways,
 }
 
 /// Kept under the refund's id: give this back.
@@ -45,7 +44,7 @@ pub struct Task {
 impl RefundProcess {
     #[must_use]
     pub fn new(deps: &Dependencies) -> Self {
-        Self { log: deps.log.clone(), gateway: Arc::clone(&deps.gateway) }
+        Self { log: deps.log.clone(), gateways: Gateways::new(deps) }
     }
 }
 
@@ -78,7 +77,20 @@ impl ProcessManager for RefundProcess {
 }
 
 fn change(recorded: &Recorded<DomainEvent>) -> Option<Change<Task>> {
-    let DomainEvent::Order(event) = &recorded.event else { return None };
+    let event = match &recorded.event {
+        DomainEvent::Order(event) => event,
+        // Where a person says that the money has gone back, whoever waits for it goes on.
+        DomainEvent::Payment(PaymentEvent::RefundSucceeded(done))
+            if matches!(recorded.metadata.actor, Actor::Person(_)) =>
+        {
+            return Some(Change::Hasten { key: done.refund.0 });
+        }
+        DomainEvent::Payment(_)
+        | DomainEvent::Ticket(_)
+        | DomainEvent::Account(_)
+        | DomainEvent::EmailClaim(_)
+        | DomainEvent::Notice(_) => return None,
+    };
     match event {
         OrderEvent::OrderRefundRequested(asked) => {
             let task = Task {
@@ -104,9 +116,8 @@ fn change(recorded: &Recorded<DomainEvent>) -> Option<Change<Task>> {
 
 impl RefundProcess {
     async fn give_back(&self, task: &Task, cause: impl Fn(&str) -> Cause) -> Result<(), TaskError> {
-        let Payment::Initiated { intent, outcome, refunds, .. } =
-            self.log.load::<Payment>(&task.payment).await?.state
-        else {
+        let state = self.log.load::<Payment>(&task.payment).await?.state;
+        let Payment::Initiated { intent, outcome, .. } = &state else {
             return Err(TaskError::permanent("the payment is not in the log"));
         };
         let Outcome::Captured { provider_ref } = outcome else {
@@ -114,13 +125,13 @@ impl RefundProcess {
         };
         let repayment = Repayment {
             log: &self.log,
-            gateway: &*self.gateway,
+            gateway: self.gateways.of(&intent.source),
             payment: task.payment,
+            state: &state,
             refund: task.refund,
             amount: task.amount,
             captured: intent.amount,
-            provider_ref: &provider_ref,
-            state: refunds.get(&task.refund).map(|refund| refund.state),
+            provider_ref,
         };
         repayment.pursue(cause).await
     }

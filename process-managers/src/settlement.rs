@@ -14,14 +14,13 @@
 //! Of two, one may then have sold units to an order that is over. The process of the orders' units
 //! sees to those.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::id::{OrderId, PaymentId, RefundId};
 use domain::order::{OrderCommand, OrderPlaced, Status};
-use domain::payment::{PaymentInitiated, Refund};
+use domain::payment::PaymentInitiated;
 use domain::ticket::{TicketCommand, TicketRejection};
-use domain::{Cause, Order, Ticket};
+use domain::{Cause, Order, Payment, Ticket};
 use eventlog::EventLog;
 use uuid::Uuid;
 
@@ -40,10 +39,11 @@ pub(crate) struct Settlement<'a> {
     pub(crate) log: &'a EventLog,
     pub(crate) gateway: &'a dyn Gateway,
     pub(crate) payment: PaymentId,
+    /// As it is in the log.
+    pub(crate) state: &'a Payment,
     pub(crate) intent: &'a PaymentInitiated,
     /// The provider's name of the payment.
     pub(crate) provider_ref: &'a str,
-    pub(crate) refunds: &'a BTreeMap<RefundId, Refund>,
     pub(crate) origin: &'a Origin,
     pub(crate) clock: Clock,
     /// How long units that are taken again are reserved.
@@ -60,7 +60,7 @@ enum Units {
 impl Settlement<'_> {
     pub(crate) async fn settle(&self) -> Result<(), TaskError> {
         let order = self.log.load::<Order>(&self.intent.order).await?.state;
-        let goes_back = self.refunds.contains_key(&self.refund_id());
+        let goes_back = self.state.refund(self.refund_id()).is_some();
         if goes_back || order.has_turned_away(self.payment) {
             return self.give_back().await;
         }
@@ -171,9 +171,9 @@ impl Settlement<'_> {
             payment: self.payment,
             refund,
             amount: self.intent.amount,
+            state: self.state,
             captured: self.intent.amount,
             provider_ref: self.provider_ref,
-            state: self.refunds.get(&refund).map(|refund| refund.state),
         };
         repayment.pursue(|step| self.cause(step)).await
     }

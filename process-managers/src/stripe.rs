@@ -5,7 +5,9 @@
 //! when nobody knows how far a charge came: creating again tells its id, or makes a payment that
 //! nobody confirms, and confirming a cancelled payment fails.
 
+mod events;
 mod refund;
+mod statement;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use ::stripe::{
     RequestStrategy, StripeError, StripeRequest,
 };
 use async_trait::async_trait;
-use domain::money::Money;
+use domain::Timestamp;
+use domain::money::{Currency, Money};
+use domain::notice::{NoticeId, ProviderNoticeReceived};
 use stripe_core::payment_intent::{
     CancelPaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent, RetrievePaymentIntent,
     SearchPaymentIntent,
@@ -24,7 +28,9 @@ use stripe_core::{
     PaymentIntent, PaymentIntentAllowedPaymentMethodTypes, PaymentIntentId, PaymentIntentStatus,
 };
 
-use crate::gateway::{Charge, ClientSecret, Ending, Gateway, GatewayError, Outcome, Repayment};
+use crate::gateway::{
+    Charge, ClientSecret, Ending, Gateway, GatewayError, Outcome, Repayment, Statement,
+};
 
 /// The metadata entry by which a payment is found when its key is forgotten.
 const PAYMENT: &str = "payment";
@@ -99,7 +105,43 @@ impl StripeGateway {
 
 #[async_trait]
 impl Gateway for StripeGateway {
-    async fn charge(&self, charge: &Charge, source: &str) -> Result<Outcome, GatewayError> {
+    async fn charge(&self, charge: &Charge, source: &str) -> Result<Option<Outcome>, GatewayError> {
+        self.charge_card(charge, source).await.map(Some)
+    }
+
+    async fn look(&self, charge: &Charge) -> Result<Option<Outcome>, GatewayError> {
+        let id = self.find_or_create(charge).await?;
+        self.outcome(&id).await
+    }
+
+    async fn cancel(&self, charge: &Charge) -> Result<Ending, GatewayError> {
+        let id = self.find_or_create(charge).await?;
+        self.void(&id).await
+    }
+
+    async fn refund(&self, repayment: &Repayment) -> Result<Option<String>, GatewayError> {
+        self.give_back(repayment).await.map(Some)
+    }
+
+    async fn statement(&self, provider_ref: &str) -> Result<Option<Statement>, GatewayError> {
+        statement::statement(&self.client, provider_ref).await
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<(NoticeId, ProviderNoticeReceived)>, GatewayError> {
+        events::events(&self.client, from, until).await
+    }
+}
+
+impl StripeGateway {
+    async fn give_back(&self, repayment: &Repayment) -> Result<String, GatewayError> {
+        refund::refund(&self.client, repayment).await
+    }
+
+    async fn charge_card(&self, charge: &Charge, source: &str) -> Result<Outcome, GatewayError> {
         let id = self.find_or_create(charge).await?;
         if is_old(charge) {
             // The key of the confirmation is forgotten too: confirming anew could charge a card
@@ -133,22 +175,6 @@ impl Gateway for StripeGateway {
         }
     }
 
-    async fn look(&self, charge: &Charge) -> Result<Option<Outcome>, GatewayError> {
-        let id = self.find_or_create(charge).await?;
-        self.outcome(&id).await
-    }
-
-    async fn cancel(&self, charge: &Charge) -> Result<Ending, GatewayError> {
-        let id = self.find_or_create(charge).await?;
-        self.void(&id).await
-    }
-
-    async fn refund(&self, repayment: &Repayment) -> Result<String, GatewayError> {
-        refund::refund(&self.client, repayment).await
-    }
-}
-
-impl StripeGateway {
     /// The payment at Stripe, made there unless it exists.
     async fn find_or_create(&self, charge: &Charge) -> Result<PaymentIntentId, GatewayError> {
         if is_old(charge)
@@ -377,6 +403,12 @@ fn amount(money: Money) -> Result<i64, GatewayError> {
     }
     let reason = format!("an amount of {money} cannot be charged");
     Err(GatewayError::Refused { code: "amount_unsupported".to_owned(), reason })
+}
+
+/// The amount that Stripe counts so; none in a currency that we have never heard of.
+fn money(amount: i64, currency: &stripe_types::Currency) -> Option<Money> {
+    let currency: Currency = currency.to_string().parse().ok()?;
+    Some(Money { minor: amount, currency })
 }
 
 fn is_old(charge: &Charge) -> bool {

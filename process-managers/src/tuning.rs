@@ -17,6 +17,8 @@ pub struct Tuning {
     pub reinstated_hold: Duration,
     /// How long a payment that waits for the buyer's bank goes without a look at most.
     pub look_again_max: Duration,
+    /// How often the provider's own list of events is read, to find what no webhook has told.
+    pub reconcile_every: Duration,
     /// Tasks of one process manager performed at once.
     pub concurrency: usize,
     /// Calls to the payment provider under way at once, of all process managers together.
@@ -47,6 +49,7 @@ impl Default for Tuning {
             erasure_grace: Duration::from_secs(5),
             reinstated_hold: Duration::from_secs(15 * 60),
             look_again_max: Duration::from_secs(60),
+            reconcile_every: Duration::from_secs(30),
             concurrency: 16,
             provider_calls: 24,
             poll: Duration::from_millis(500),

@@ -166,19 +166,23 @@ impl<P: ProcessManager> Hand<P> {
                 if refusals < self.tuning.refusals_max {
                     return Verdict::Again { wait, refusals, error: Some(text) };
                 }
-                tracing::error!(
-                    process = P::NAME, key = %claimed.key, error = text,
-                    "a task is parked until somebody has looked at it",
-                );
-                metrics::counter!("process_manager_parked_total", "process" => P::NAME)
-                    .increment(1);
-                Verdict::Park { error: text }
+                Self::park(claimed, text)
             }
+            TaskError::Person(_) => Self::park(claimed, text),
         }
+    }
+
+    fn park(claimed: &Claimed, error: String) -> Verdict {
+        tracing::error!(
+            process = P::NAME, key = %claimed.key, error,
+            "a task is parked until somebody has looked at it",
+        );
+        metrics::counter!("process_manager_parked_total", "process" => P::NAME).increment(1);
+        Verdict::Park { error }
     }
 }
 
-fn with_sources(error: &dyn Error) -> String {
+pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

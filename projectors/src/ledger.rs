@@ -78,7 +78,10 @@ impl Touched {
                 DomainEvent::Payment(_) => {
                     touched.payments.insert(id_of::<Payment, _>(record)?);
                 }
-                DomainEvent::Ticket(_) | DomainEvent::Account(_) | DomainEvent::EmailClaim(_) => {}
+                DomainEvent::Ticket(_)
+                | DomainEvent::Account(_)
+                | DomainEvent::EmailClaim(_)
+                | DomainEvent::Notice(_) => {}
             }
         }
         let nothing =

@@ -30,6 +30,7 @@ impl Projection for Orders {
                 }
                 DomainEvent::Account(_)
                 | DomainEvent::EmailClaim(_)
+                | DomainEvent::Notice(_)
                 | DomainEvent::Ticket(_)
                 | DomainEvent::Payment(_) => {}
             }

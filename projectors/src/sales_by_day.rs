@@ -37,6 +37,7 @@ impl Projection for SalesByDay {
                 DomainEvent::Ticket(_)
                 | DomainEvent::Account(_)
                 | DomainEvent::EmailClaim(_)
+                | DomainEvent::Notice(_)
                 | DomainEvent::Payment(_) => {}
             }
         }

@@ -63,6 +63,7 @@ fn ticket_events(events: &[Recorded<DomainEvent>]) -> sqlx::Result<Vec<TicketRec
             }
             DomainEvent::Account(_)
             | DomainEvent::EmailClaim(_)
+            | DomainEvent::Notice(_)
             | DomainEvent::Order(_)
             | DomainEvent::Payment(_) => {}
         }

@@ -152,7 +152,10 @@ impl Fact {
         match event {
             DomainEvent::Ticket(event) => Some(Self::Ticket(TicketFact::of(event))),
             DomainEvent::Order(event) => OrderFact::of(event).map(Self::Order),
-            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) | DomainEvent::Payment(_) => None,
+            DomainEvent::Account(_)
+            | DomainEvent::EmailClaim(_)
+            | DomainEvent::Payment(_)
+            | DomainEvent::Notice(_) => None,
         }
     }
 }

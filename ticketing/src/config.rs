@@ -146,6 +146,58 @@ impl Reservation {
     }
 }
 
+/// How webhooks are known to come from Stripe.
+#[derive(Args, Clone)]
+pub(crate) struct Webhooks {
+    /// The signing secret of the webhook endpoint (whsec_…) that Stripe has for
+    /// /webhooks/stripe; several separated by commas while one takes the place of another. Without
+    /// one no webhook is taken, and what happens at Stripe is only found by asking.
+    #[arg(
+        long = "stripe-webhook-secret",
+        env = "STRIPE_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    secrets: Vec<String>,
+}
+
+impl std::fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Webhooks(…)")
+    }
+}
+
+impl Webhooks {
+    pub(crate) fn secrets(&self) -> command_api::WebhookSecrets {
+        command_api::WebhookSecrets::new(self.secrets.iter().map(String::as_str))
+    }
+}
+
+/// How often Stripe is asked what has happened there.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Polling {
+    /// Every so many seconds Stripe's own list of events is read, to find what no webhook has
+    /// told: lost ones, refunds made in the dashboard, disputes.
+    #[arg(
+        long,
+        env = "STRIPE_POLL_SECONDS",
+        default_value_t = 30,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    stripe_poll_seconds: u64,
+}
+
+impl Polling {
+    pub(crate) fn tuning(self) -> process_managers::Tuning {
+        process_managers::Tuning {
+            reconcile_every: Duration::from_secs(self.stripe_poll_seconds),
+            ..process_managers::Tuning::default()
+        }
+    }
+}
+
 /// Where a role tells how it is.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Metrics {

@@ -1,5 +1,6 @@
 //! `ticketing demo`: buyers compete for tickets over HTTP, then the books are checked.
 
+mod aftermath;
 mod bank;
 mod books;
 mod people;
@@ -32,7 +33,8 @@ const SIGN_UPS_AT_ONCE: usize = 8;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Sellers list tickets; buyers reserve, pay, are declined, are asked by their bank, cancel, or let
-/// the time run out. Every request is a real one, repeated under the same Idempotency-Key when its
+/// the time run out. Of what is paid some is refunded, by the seller or at the provider, and some
+/// disputed. Every request is a real one, repeated under the same Idempotency-Key when its
 /// answer is lost. In the end the log, Postgres, JetStream, the ledger and the payment provider are
 /// compared, for every order: exit code 1 if they disagree.
 #[derive(Args, Clone, Debug)]

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
+use command_api::WebhookSecrets;
 use eventlog::Vault;
+use process_managers::Dependencies;
 use process_managers::stripe::StripeGateway;
-use process_managers::{Dependencies, Tuning};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{Bounds, Server};
 
-use crate::config::{self, Reservation, Visitors};
+use crate::config::{self, Polling, Reservation, Visitors, Webhooks};
 use crate::data_directory::{DataDirectory, Running};
 use crate::roles::command_api::LogReady;
 use crate::roles::query_api::EndOf;
@@ -67,6 +68,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "STRIPE_API_BASE", value_name = "URL", requires = "stripe_secret_key")]
     stripe_api_base: Option<String>,
     #[command(flatten)]
+    webhooks: Webhooks,
+    #[command(flatten)]
+    polling: Polling,
+    #[command(flatten)]
     reservation: Reservation,
     #[command(flatten)]
     visitors: Visitors,
@@ -100,7 +105,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
 
     println!("ticketing {}, data in {}", env!("CARGO_PKG_VERSION"), directory.path().display());
     let backing = tokio::select! {
-        backing = Backing::start(&settings, directory.path()) => backing?,
+        backing = Backing::start(&settings, directory.path(), address) => backing?,
         () = shutdown.cancelled() => return Ok(()),
     };
     directory.announce(&Running {
@@ -172,7 +177,11 @@ fn start_roles(
         query_state.ready_check(),
     ];
     let window = settings.reservation.window();
-    let state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    let mut state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    state.webhook_secrets = match &backing.sandbox_secret {
+        Some(secret) => WebhookSecrets::new([secret.as_str()]),
+        None => settings.webhooks.secrets(),
+    };
     let api = command_api::api().with_state(state).merge(query_api::api().with_state(query_state));
     let server = Server { name: "ticketing", api, web, checks, bounds: Bounds::default() };
     let dependencies = Dependencies {
@@ -180,7 +189,7 @@ fn start_roles(
         pool: pool.clone(),
         vault,
         gateway: Arc::new(gateway),
-        tuning: Tuning::default(),
+        tuning: settings.polling.tuning(),
     };
     let nats = relay::Settings::at(relay::Nats::at(backing.nats_url.clone()));
 
@@ -228,7 +237,9 @@ fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  query-api         http://{address}/graphql");
     println!("  description       http://{address}/docs/");
     println!("  projectors        tickets, orders, ledger");
-    println!("  process-managers  order placement, order expiry, payment, refund");
+    println!(
+        "  process-managers  order placement, order expiry, payment, refund, provider notices"
+    );
     println!("  relay             JetStream stream TICKETING");
     println!("  metrics           http://{metrics}/metrics");
     println!("ready after {:.1?}; Ctrl-C ends it", started.elapsed());

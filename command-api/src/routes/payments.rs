@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::id::{AccountId, OrderId, PaymentId};
 use domain::order::{OrderCommand, OrderRejection, Status};
-use domain::payment::{Outcome, PaymentCommand, PaymentInitiated};
+use domain::payment::{AT_THE_DOOR, Outcome, PaymentCommand, PaymentInitiated};
 use domain::{Cause, Order, Payment, Position, Revision};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -41,7 +41,9 @@ pub(super) struct Answer {
 /// Pay for an order
 ///
 /// 201 when the money is taken; 202 when the bank wants more or has not decided: the same request
-/// under the same `Idempotency-Key` then tells how it stands.
+/// under the same `Idempotency-Key` then tells how it stands. With `door` for a token the buyer pays
+/// at the door: it is 202 until the seller says that it was paid, and called off when the order's
+/// time is over.
 //
 // Puts the intent into the log and waits for the payment process, the only one that talks to the
 // provider, to record what came of it.
@@ -72,7 +74,9 @@ pub(super) async fn pay(
 
     let position = initiate(&state, &wish, &cause).await?;
     let decided = |payment: &Payment| payment.outcome() != Some(&Outcome::Undecided);
-    let payment = state.log.wait_until::<Payment>(&id, state.payment_wait, decided).await;
+    // At the door nothing is decided while a request waits.
+    let patience = if wish.source == AT_THE_DOOR { Duration::ZERO } else { state.payment_wait };
+    let payment = state.log.wait_until::<Payment>(&id, patience, decided).await;
     let payment = payment.map_err(|error| not_logged(&error))?;
     let position = payment.position.max(position);
     let outcome = payment.state.outcome();
@@ -190,7 +194,8 @@ fn parse_token(text: &str) -> Result<String, &'static str> {
     let known = text.starts_with("tok_") || text.starts_with("pm_");
     match text {
         "" => Err("Token must be provided"),
+        AT_THE_DOOR => Ok(text.to_owned()),
         text if plain && known && text.len() <= TOKEN_BYTES_MAX => Ok(text.to_owned()),
-        _ => Err("Token must be a token (tok_…) or a payment method (pm_…) of Stripe"),
+        _ => Err("Token must be a token (tok_…) or a payment method (pm_…) of Stripe, or door"),
     }
 }

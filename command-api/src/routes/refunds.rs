@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use domain::id::{AccountId, OrderId, RefundId};
 use domain::order::{OrderCommand, OrderPlaced, OrderRejection, Status};
-use domain::{Order, Ticket};
+use domain::payment::TakenBack;
+use domain::{Order, Payment, Ticket};
 use eventlog::ExecuteError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,7 @@ use crate::state::State;
 use crate::step::{derived, step};
 
 const REASON_CHARACTERS_MAX: usize = 500;
+const ONLY_THE_SELLER: &str = "Only the seller can give the money back";
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,7 +64,8 @@ pub(super) async fn request(
     let cause = cause.by(Some(session.account));
     let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
     let terms = order.state.terms().ok_or_else(|| OrderRejection::NotFound.answer())?;
-    check_seller(&state, terms, session.account).await?;
+    check_seller(&state, terms, session.account, ONLY_THE_SELLER).await?;
+    check_not_lost(&state, &order.state).await?;
 
     let refund = RefundId(derived(&cause, "refund"));
     let command = OrderCommand::RequestRefund { refund, amount: terms.total, reason };
@@ -89,16 +92,34 @@ pub(super) async fn request(
 }
 
 /// The buyer knows of the order and is told that it is not his to do; to others there is none.
-async fn check_seller(state: &State, terms: &OrderPlaced, who: AccountId) -> Result<(), ApiError> {
+pub(super) async fn check_seller(
+    state: &State,
+    terms: &OrderPlaced,
+    who: AccountId,
+    only: &str,
+) -> Result<(), ApiError> {
     let ticket = state.log.load::<Ticket>(&terms.ticket).await;
     let ticket = ticket.map_err(|error| not_logged(&error))?.state;
     if ticket.listing().is_some_and(|listing| listing.seller == who) {
         return Ok(());
     }
     if terms.buyer == who {
-        return Err(ApiError::forbidden("Only the seller can give the money back"));
+        return Err(ApiError::forbidden(only));
     }
     Err(OrderRejection::NotFound.answer())
+}
+
+/// What the buyer's bank has given back for good cannot be given back once more.
+async fn check_not_lost(state: &State, order: &Order) -> Result<(), ApiError> {
+    let Some(Status::Complete { payment }) = order.status() else { return Ok(()) };
+    let payment = state.log.load::<Payment>(payment).await;
+    let payment = payment.map_err(|error| not_logged(&error))?.state;
+    let lost = payment.taken_back().is_some_and(TakenBack::has_lost);
+    if lost && payment.left_minor() <= 0 {
+        let why = "The buyer's bank has given the money back already, by a dispute";
+        return Err(ApiError::bad_request(why));
+    }
+    Ok(())
 }
 
 fn refund_of(order: &Order) -> Option<RefundId> {

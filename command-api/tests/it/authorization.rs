@@ -36,6 +36,7 @@ async fn routes(app: &App, owner: &Person, session: SessionId) -> Vec<Route> {
     let buy = json!({"ticketId": ticket});
     let (ticket, order) = (format!("/api/tickets/{ticket}"), format!("/api/orders/{order}"));
     let refund = format!("{order}/refund");
+    let (received, returned) = (format!("{order}/door-payment"), format!("{order}/door-refund"));
     let session = format!("/api/users/sessions/{session}");
     let client = Client::new();
     let routes = [
@@ -44,6 +45,8 @@ async fn routes(app: &App, owner: &Person, session: SessionId) -> Vec<Route> {
         (Method::POST, "/api/orders", buy, 201, 201),
         // The seller's own order, which is not paid.
         (Method::POST, &refund, json!({}), 404, 400),
+        (Method::POST, &received, Value::Null, 404, 400),
+        (Method::POST, &returned, Value::Null, 404, 400),
         // Nobody decides about the payment here, so the order cannot be cancelled after it.
         (Method::POST, "/api/payments", pay, 404, 202),
         (Method::DELETE, &order, Value::Null, 404, 409),
@@ -191,6 +194,7 @@ fn what_anybody_may_ask_is_known() {
         "POST /api/users/signup",
         "POST /api/users/token",
         "POST /api/users/token/refresh",
+        "POST /webhooks/stripe",
     ];
     assert_eq!(open, known.map(str::to_owned).into());
 }

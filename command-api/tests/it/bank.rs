@@ -77,6 +77,7 @@ pub(crate) async fn everything(log: &EventLog) -> String {
                 let event = match &recorded.event {
                     DomainEvent::Account(event) => json!(event),
                     DomainEvent::EmailClaim(event) => json!(event),
+                    DomainEvent::Notice(event) => json!(event),
                     DomainEvent::Ticket(event) => json!(event),
                     DomainEvent::Order(event) => json!(event),
                     DomainEvent::Payment(event) => json!(event),

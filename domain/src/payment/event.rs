@@ -39,7 +39,8 @@ pub struct PaymentInitiated {
     /// How much is to be taken.
     pub amount: Money,
     /// The provider's name for where the money comes from, such as `tok_…` or `pm_…`: needed to
-    /// ask again after a crash, of no use without the shop's own secret key.
+    /// ask again after a crash, of no use without the shop's own secret key. Or `door`: the seller
+    /// takes it at the door.
     pub source: String,
     /// The provider's idempotency key: asked again under it, the provider charges once.
     pub provider_key: String,

@@ -46,6 +46,24 @@ impl TakenBack {
         &self.disputes
     }
 
+    /// Whether the buyer's bank has the money until it decides.
+    #[must_use]
+    pub fn is_disputed(&self) -> bool {
+        self.disputes.values().any(|dispute| dispute.state == DisputeState::Open)
+    }
+
+    /// Whether the buyer's bank has given the money back for good.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        self.disputes.values().any(|dispute| dispute.state == DisputeState::Lost)
+    }
+
+    /// Refunds by others, by the provider's name.
+    #[must_use]
+    pub fn refunds(&self) -> &BTreeMap<String, Money> {
+        &self.refunds
+    }
+
     /// What others gave back, in minor units.
     #[must_use]
     pub fn refunded_minor(&self) -> i64 {

@@ -15,6 +15,7 @@ use domain::id::{
     TicketId,
 };
 use domain::money::{Currency, Money};
+use domain::notice::{NoticeEvent, ProviderNoticeReceived};
 use domain::order::{
     OrderCancelled, OrderCompleted, OrderEvent, OrderExpired, OrderPaymentFailed,
     OrderPaymentStarted, OrderPaymentTurnedAway, OrderPlaced, OrderRefundRequested, OrderRefunded,
@@ -184,6 +185,17 @@ fn account_events() -> Vec<AccountEvent> {
     ]
 }
 
+fn notice_events() -> Vec<NoticeEvent> {
+    vec![NoticeEvent::ProviderNoticeReceived(ProviderNoticeReceived {
+        kind: "charge.dispute.created".to_owned(),
+        payment: Some("pi_1".to_owned()),
+        charge: Some("ch_1".to_owned()),
+        refund: None,
+        dispute: Some("du_1".to_owned()),
+        happened_at: at(),
+    })]
+}
+
 fn email_claim_events() -> Vec<EmailClaimEvent> {
     vec![
         EmailClaimEvent::EmailClaimed(EmailClaimed { account: account(2) }),
@@ -251,6 +263,7 @@ fn every_event_ever_written_is_read_and_today_s_are_written_as_ever() {
     checked.extend(check(&payment_events()));
     checked.extend(check(&account_events()));
     checked.extend(check(&email_claim_events()));
+    checked.extend(check(&notice_events()));
     assert_eq!(golden_types(), checked, "no file is without its event");
 }
 
@@ -315,7 +328,8 @@ fn write_the_missing_golden_files() {
         .chain(encoded_all(&order_events()))
         .chain(encoded_all(&payment_events()))
         .chain(encoded_all(&account_events()))
-        .chain(encoded_all(&email_claim_events()));
+        .chain(encoded_all(&email_claim_events()))
+        .chain(encoded_all(&notice_events()));
     for Encoded { event_type, body, .. } in all {
         let path = folder().join(format!("{event_type}.json"));
         if !path.exists() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use domain::account::AccountEvent;
 use domain::email_claim::EmailClaimEvent;
+use domain::notice::NoticeEvent;
 use domain::order::OrderEvent;
 use domain::payment::PaymentEvent;
 use domain::schema::bodies;
@@ -45,6 +46,7 @@ fn chapters() -> Vec<Chapter> {
         chapter!("Ticket", "ticket-<id>", TicketEvent),
         chapter!("Order", "order-<id>", OrderEvent),
         chapter!("Payment", "payment-<id>", PaymentEvent),
+        chapter!("Notice of the provider", "webhook-<event of the provider>", NoticeEvent),
         chapter!("Account", "account-<id>", AccountEvent),
         chapter!("E-mail claim", "email-<keyed hash>", EmailClaimEvent),
     ]

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::Timestamp;
+use domain::notice::{NoticeId, ProviderNoticeReceived};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{Charge, Ending, Gateway, GatewayError, Outcome, Repayment};
+use super::{Charge, Ending, Gateway, GatewayError, Outcome, Repayment, Statement};
 
 /// A gateway at which the others wait while so many calls are under way.
 pub(crate) struct Bounded {
@@ -26,7 +28,7 @@ impl Bounded {
 
 #[async_trait]
 impl Gateway for Bounded {
-    async fn charge(&self, charge: &Charge, source: &str) -> Result<Outcome, GatewayError> {
+    async fn charge(&self, charge: &Charge, source: &str) -> Result<Option<Outcome>, GatewayError> {
         let _turn = self.turn().await?;
         self.gateway.charge(charge, source).await
     }
@@ -41,8 +43,22 @@ impl Gateway for Bounded {
         self.gateway.cancel(charge).await
     }
 
-    async fn refund(&self, repayment: &Repayment) -> Result<String, GatewayError> {
+    async fn refund(&self, repayment: &Repayment) -> Result<Option<String>, GatewayError> {
         let _turn = self.turn().await?;
         self.gateway.refund(repayment).await
+    }
+
+    async fn statement(&self, provider_ref: &str) -> Result<Option<Statement>, GatewayError> {
+        let _turn = self.turn().await?;
+        self.gateway.statement(provider_ref).await
+    }
+
+    async fn events(
+        &self,
+        from: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<(NoticeId, ProviderNoticeReceived)>, GatewayError> {
+        let _turn = self.turn().await?;
+        self.gateway.events(from, until).await
     }
 }

@@ -109,7 +109,7 @@ fn only_an_order_that_waits_for_this_payment_is_charged() {
         question(order, &asked, Clock::showing(now), LOOK_MAX)
     };
     let waiting = order(Status::AwaitingPayment { payment: PAYMENT });
-    assert!(matches!(asked(&waiting, false, moment()), Question::Charge));
+    assert!(matches!(asked(&waiting, false, moment()), Question::Charge { .. }));
     let Question::Look { again_within } = asked(&waiting, true, moment()) else {
         panic!("the bank has the word")
     };

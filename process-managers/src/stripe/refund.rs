@@ -14,7 +14,7 @@ use super::{Failure, amount, idempotent};
 use crate::gateway::{GatewayError, Repayment};
 
 /// The metadata entry that names our refund.
-const REFUND: &str = "refund";
+pub(super) const REFUND: &str = "refund";
 /// Of one payment; Stripe lists no more at once.
 const REFUNDS_MAX: i64 = 100;
 

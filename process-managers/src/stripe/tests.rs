@@ -82,7 +82,7 @@ async fn a_token_and_a_payment_method_are_charged() {
     let shop = Shop::open().await;
     for source in ["tok_visa", "pm_card_visa", "tok_mastercard"] {
         let charge = charge();
-        let outcome = shop.gateway.charge(&charge, source).await.unwrap();
+        let outcome = shop.gateway.charge_card(&charge, source).await.unwrap();
         let id = captured(&outcome);
         let payment = shop.sandbox.payments().into_iter().find(|payment| payment.id == id);
         let payment = payment.unwrap();
@@ -96,7 +96,7 @@ async fn a_token_and_a_payment_method_are_charged() {
 async fn the_same_charge_again_and_at_once_is_charged_once() {
     let shop = Shop::open().await;
     let charge = charge();
-    let again = || shop.gateway.charge(&charge, "tok_visa");
+    let again = || shop.gateway.charge_card(&charge, "tok_visa");
     let (one, two, three) = tokio::join!(again(), again(), again());
     let first = one.unwrap();
     assert_eq!(first, two.unwrap());
@@ -112,9 +112,9 @@ async fn an_answer_lost_at_any_step_is_learned_by_asking_again() {
         let shop = Shop::open().await;
         let charge = charge();
         shop.fault(serde_json::json!({ "next": 1, "on": step, "kind": "lost_answer" })).await;
-        let lost = shop.gateway.charge(&charge, "tok_visa").await;
+        let lost = shop.gateway.charge_card(&charge, "tok_visa").await;
         assert!(matches!(lost, Err(GatewayError::Unavailable { .. })), "{step}: {lost:?}");
-        captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
+        captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
         shop.only_payment();
     }
 }
@@ -127,11 +127,11 @@ async fn errors_of_the_provider_are_for_later_and_charge_nothing() {
         shop.fault(serde_json::json!({ "next": 1, "on": "create", "kind": kind })).await;
         shop.fault(serde_json::json!({ "next": 1, "on": "confirm", "kind": kind })).await;
         for _ in 0..2 {
-            let error = shop.gateway.charge(&charge, "tok_visa").await.unwrap_err();
+            let error = shop.gateway.charge_card(&charge, "tok_visa").await.unwrap_err();
             assert!(matches!(error, GatewayError::Unavailable { .. }), "{kind}: {error}");
         }
         assert_eq!(shop.captured(), 0, "{kind}");
-        captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
+        captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
         shop.only_payment();
     }
 }
@@ -141,8 +141,8 @@ async fn a_500_though_it_worked_is_seen_through() {
     let shop = Shop::open().await;
     let charge = charge();
     shop.fault(serde_json::json!({ "next": 1, "on": "confirm", "kind": "error_500_after" })).await;
-    captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
-    captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
     assert_eq!(shop.captured(), 1);
 }
 
@@ -153,11 +153,11 @@ async fn a_slow_provider_counts_as_unknown_and_is_asked_again() {
     let slow = serde_json::json!({ "next": 1, "on": "confirm", "kind": "slow_ms", "ms": 60_000 });
     shop.fault(slow).await;
     let impatient = connect(&shop.base, Duration::from_millis(200));
-    let error = impatient.charge(&charge, "tok_visa").await.unwrap_err();
+    let error = impatient.charge_card(&charge, "tok_visa").await.unwrap_err();
     assert!(matches!(error, GatewayError::Unavailable { .. }), "{error}");
     let faults = shop.http.delete(format!("{}/sandbox/faults", shop.base));
     assert!(faults.send().await.unwrap().status().is_success());
-    captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
     shop.only_payment();
 }
 
@@ -169,7 +169,7 @@ async fn a_provider_that_is_gone_is_unavailable() {
     drop(listener);
     let gateway = connect(&nobody, Duration::from_secs(20));
     for answer in [
-        gateway.charge(&charge(), "tok_visa").await.map(|_| ()),
+        gateway.charge_card(&charge(), "tok_visa").await.map(|_| ()),
         gateway.look(&charge()).await.map(|_| ()),
         gateway.cancel(&charge()).await.map(|_| ()),
     ] {
@@ -189,12 +189,12 @@ async fn a_decline_is_final_and_tells_the_reason() {
         ("pm_card_chargeDeclinedProcessingError", "processing_error", true),
     ] {
         let charge = charge();
-        let outcome = shop.gateway.charge(&charge, source).await.unwrap();
+        let outcome = shop.gateway.charge_card(&charge, source).await.unwrap();
         let Outcome::Declined { code, retryable, .. } = &outcome else {
             panic!("{source}: {outcome:?}")
         };
         assert_eq!((code.as_str(), *retryable), (expected, again), "{source}");
-        assert_eq!(shop.gateway.charge(&charge, source).await.unwrap(), outcome, "{source}");
+        assert_eq!(shop.gateway.charge_card(&charge, source).await.unwrap(), outcome, "{source}");
     }
     assert!(shop.sandbox.payments().iter().all(|payment| payment.status == "canceled"));
 }
@@ -205,11 +205,11 @@ async fn a_source_the_provider_does_not_know_is_refused_for_good() {
     for source in ["tok_nonsense", "pm_nonsense", "", "4242424242424242", "a&amount=1"] {
         let charge = charge();
         for _ in 0..2 {
-            let answer = shop.gateway.charge(&charge, source).await;
+            let answer = shop.gateway.charge_card(&charge, source).await;
             assert!(matches!(answer, Err(GatewayError::Refused { .. })), "{source}: {answer:?}");
         }
         // Refused is a result: nothing may be taken under this key any more.
-        let late = shop.gateway.charge(&charge, "tok_visa").await.unwrap();
+        let late = shop.gateway.charge_card(&charge, "tok_visa").await.unwrap();
         assert!(matches!(late, Outcome::Voided { .. }), "{late:?}");
     }
     assert_eq!(shop.captured(), 0);
@@ -228,12 +228,12 @@ async fn amounts_the_provider_cannot_take_are_refused() {
         (1_235, "bhd"),
     ] {
         let amount = Money { minor, currency: currency.parse().unwrap() };
-        let answer = shop.gateway.charge(&Charge { amount, ..charge() }, "tok_visa").await;
+        let answer = shop.gateway.charge_card(&Charge { amount, ..charge() }, "tok_visa").await;
         assert!(matches!(answer, Err(GatewayError::Refused { .. })), "{amount}: {answer:?}");
     }
     for (minor, currency) in [(500, "jpy"), (1_230, "bhd"), (1999, "eur")] {
         let amount = Money { minor, currency: currency.parse().unwrap() };
-        let answer = shop.gateway.charge(&Charge { amount, ..charge() }, "tok_visa").await;
+        let answer = shop.gateway.charge_card(&Charge { amount, ..charge() }, "tok_visa").await;
         captured(&answer.unwrap());
     }
 }
@@ -242,7 +242,7 @@ async fn amounts_the_provider_cannot_take_are_refused() {
 async fn a_wrong_secret_key_decides_nothing() {
     let shop = Shop::open().await;
     let gateway = StripeGateway::new("sk_live_elsewhere", Some(&shop.base)).unwrap();
-    let answer = gateway.charge(&charge(), "tok_visa").await;
+    let answer = gateway.charge_card(&charge(), "tok_visa").await;
     assert!(matches!(answer, Err(GatewayError::Misconfigured { .. })), "{answer:?}");
 }
 
@@ -250,9 +250,9 @@ async fn a_wrong_secret_key_decides_nothing() {
 async fn the_same_key_with_another_amount_decides_nothing() {
     let shop = Shop::open().await;
     let charge = charge();
-    captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap());
     let other = Charge { amount: Money { minor: 5000, ..charge.amount }, ..charge };
-    let answer = shop.gateway.charge(&other, "tok_visa").await;
+    let answer = shop.gateway.charge_card(&other, "tok_visa").await;
     assert!(matches!(answer, Err(GatewayError::Misconfigured { .. })), "{answer:?}");
     assert_eq!(shop.captured(), 1);
 }
@@ -261,8 +261,8 @@ async fn the_same_key_with_another_amount_decides_nothing() {
 async fn the_same_key_with_another_source_gives_what_the_first_one_gave() {
     let shop = Shop::open().await;
     let charge = charge();
-    let first = shop.gateway.charge(&charge, "tok_visa").await.unwrap();
-    assert_eq!(shop.gateway.charge(&charge, "tok_mastercard").await.unwrap(), first);
+    let first = shop.gateway.charge_card(&charge, "tok_visa").await.unwrap();
+    assert_eq!(shop.gateway.charge_card(&charge, "tok_mastercard").await.unwrap(), first);
     assert_eq!(shop.captured(), 1);
 }
 
@@ -273,7 +273,7 @@ async fn the_bank_may_want_to_see_the_buyer_and_then_approve_or_refuse() {
         [("approve", "tok_threeDSecure2Required"), ("refuse", "pm_card_threeDSecure2Required")]
     {
         let charge = charge();
-        let outcome = shop.gateway.charge(&charge, source).await.unwrap();
+        let outcome = shop.gateway.charge_card(&charge, source).await.unwrap();
         let Outcome::ActionRequired { provider_ref, client_secret } = &outcome else {
             panic!("{outcome:?}")
         };
@@ -282,7 +282,7 @@ async fn the_bank_may_want_to_see_the_buyer_and_then_approve_or_refuse() {
         assert_eq!(shop.gateway.look(&charge).await.unwrap().as_ref(), Some(&outcome));
         shop.bank(verb, provider_ref).await;
         // The kept answer still says that action is required; what counts is how it stands now.
-        let then = shop.gateway.charge(&charge, source).await.unwrap();
+        let then = shop.gateway.charge_card(&charge, source).await.unwrap();
         if verb == "approve" {
             captured(&then);
         } else {
@@ -303,7 +303,7 @@ async fn looking_charges_nothing() {
     let charge = charge();
     assert_eq!(shop.gateway.look(&charge).await.unwrap(), None);
     assert_eq!(shop.captured(), 0);
-    let outcome = shop.gateway.charge(&charge, "tok_visa").await.unwrap();
+    let outcome = shop.gateway.charge_card(&charge, "tok_visa").await.unwrap();
     assert_eq!(shop.gateway.look(&charge).await.unwrap(), Some(outcome));
     shop.only_payment();
 }
@@ -314,7 +314,7 @@ async fn cancelled_before_the_charge_arrives_nothing_is_ever_taken() {
     let charge = charge();
     let ending = shop.gateway.cancel(&charge).await.unwrap();
     assert!(matches!(ending, Ending::Voided { .. }), "{ending:?}");
-    let late = shop.gateway.charge(&charge, "tok_visa").await.unwrap();
+    let late = shop.gateway.charge_card(&charge, "tok_visa").await.unwrap();
     assert!(matches!(late, Outcome::Voided { .. }), "{late:?}");
     assert_eq!(shop.gateway.cancel(&charge).await.unwrap(), ending);
     assert_eq!(shop.captured(), 0);
@@ -324,7 +324,7 @@ async fn cancelled_before_the_charge_arrives_nothing_is_ever_taken() {
 async fn cancelled_after_the_charge_the_money_is_taken() {
     let shop = Shop::open().await;
     let charge = charge();
-    let id = captured(&shop.gateway.charge(&charge, "tok_visa").await.unwrap()).to_owned();
+    let id = captured(&shop.gateway.charge_card(&charge, "tok_visa").await.unwrap()).to_owned();
     let ending = shop.gateway.cancel(&charge).await.unwrap();
     assert_eq!(ending, Ending::Captured { provider_ref: id });
     assert_eq!(shop.captured(), 1);
@@ -334,7 +334,7 @@ async fn cancelled_after_the_charge_the_money_is_taken() {
 async fn cancelled_while_the_buyer_is_with_the_bank_it_is_voided() {
     let shop = Shop::open().await;
     let charge = charge();
-    shop.gateway.charge(&charge, "tok_threeDSecure2Required").await.unwrap();
+    shop.gateway.charge_card(&charge, "tok_threeDSecure2Required").await.unwrap();
     let ending = shop.gateway.cancel(&charge).await.unwrap();
     assert!(matches!(ending, Ending::Voided { .. }), "{ending:?}");
     let look = shop.gateway.look(&charge).await.unwrap();
@@ -359,8 +359,10 @@ async fn charge_and_cancel_at_once_agree_on_the_end() {
         let slow = if delay_charge { "confirm" } else { "cancel" };
         // Either order must come up, whatever the scheduler likes.
         shop.fault(serde_json::json!({ "next": 1, "on": slow, "kind": "slow_ms", "ms": 20 })).await;
-        let (outcome, ending) =
-            tokio::join!(shop.gateway.charge(&charge, "tok_visa"), shop.gateway.cancel(&charge));
+        let (outcome, ending) = tokio::join!(
+            shop.gateway.charge_card(&charge, "tok_visa"),
+            shop.gateway.cancel(&charge)
+        );
         let agreed = match (outcome.unwrap(), ending.unwrap()) {
             (Outcome::Captured { provider_ref: one }, Ending::Captured { provider_ref: other })
             | (Outcome::Voided { provider_ref: one }, Ending::Voided { provider_ref: other }) => {
@@ -399,16 +401,16 @@ async fn a_payment_whose_key_is_forgotten_is_found_and_not_charged_anew() {
         old
     };
     let paid = forgotten("pm_card_visa").await;
-    captured(&shop.gateway.charge(&paid, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&paid, "tok_visa").await.unwrap());
     assert!(matches!(shop.gateway.cancel(&paid).await.unwrap(), Ending::Captured { .. }));
     let declined = forgotten("pm_card_chargeDeclined").await;
-    let outcome = shop.gateway.charge(&declined, "tok_visa").await.unwrap();
+    let outcome = shop.gateway.charge_card(&declined, "tok_visa").await.unwrap();
     assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
     let payments = shop.sandbox.payments();
     assert_eq!((payments.len(), shop.captured()), (2, 1), "{payments:?}");
     // And one that the provider never heard of can still be charged.
     let late = Charge { initiated_at: Utc::now() - TimeDelta::hours(30), ..charge() };
-    captured(&shop.gateway.charge(&late, "tok_visa").await.unwrap());
+    captured(&shop.gateway.charge_card(&late, "tok_visa").await.unwrap());
 }
 
 /// The calls of the gateway must be able to run on any thread.

@@ -3,13 +3,16 @@
 
 mod bad_amounts;
 mod desk;
+mod door;
 mod erasure;
 mod expiry;
 mod late_money;
 mod lost_lease;
+mod notices;
 mod old_defects;
 mod paying;
 mod placement;
 mod refunds;
+mod timers;
 mod trouble;
 mod world;

@@ -6,13 +6,15 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use domain::id::{AccountId, CommandId, OrderId, PaymentId, TicketId};
 use domain::money::{Currency, Money};
+use domain::notice::{NoticeEvent, Receive, Told};
 use domain::order::{OrderCommand, OrderPlaced, Status};
 use domain::payment::{PaymentCommand, PaymentInitiated, ProviderResult};
 use domain::text::{Quantity, Title};
 use domain::ticket::{Hold, ReleaseReason, TicketCommand};
-use domain::{Actor, Aggregate, Cause, Order, Payment, Ticket, Timestamp};
+use domain::{Actor, Aggregate, Cause, DomainEvent, Notice, Order, Payment, Ticket, Timestamp};
 use embedded_log::testing::TestLog;
-use eventlog::{EventLog, FollowError, Settings, Vault};
+use eventlog::{Delivery, EventLog, FollowError, Settings, Vault};
+use futures::StreamExt;
 use local_services::testing::TestDatabase;
 use process_managers::desk::PROCESSES;
 use process_managers::gateway::Charge;
@@ -82,6 +84,8 @@ pub(crate) fn tuning() -> Tuning {
         erasure_grace: Duration::from_millis(100),
         poll: Duration::from_millis(50),
         rebuild_look: Duration::from_millis(100),
+        // Once, at the start; those tests that are about it have it more often.
+        reconcile_every: Duration::from_secs(3_600),
         lease: Duration::from_millis(800),
         retry_first: Duration::from_millis(20),
         retry_max: Duration::from_millis(500),
@@ -177,6 +181,12 @@ impl World {
     pub(crate) async fn order(&self, ticket: TicketId, window: Duration) -> OrderId {
         let expires_at = Utc::now() + TimeDelta::from_std(window).unwrap();
         let order = self.reserve(ticket, expires_at).await;
+        self.place(order, ticket, expires_at).await;
+        order
+    }
+
+    /// The second half of an order.
+    pub(crate) async fn place(&self, order: OrderId, ticket: TicketId, expires_at: Timestamp) {
         let terms = OrderPlaced {
             buyer: self.buyer,
             ticket,
@@ -187,7 +197,6 @@ impl World {
             expires_at,
         };
         self.execute::<Order>(&order, OrderCommand::Place(terms)).await;
-        order
     }
 
     /// The first half of a payment.
@@ -287,19 +296,27 @@ impl World {
 
     /// Waits until nothing is left to do, now or later.
     pub(crate) async fn until_idle(&self) {
-        eventually("idle", async || {
-            let head = self.log.head().await.unwrap().unwrap();
-            let behind: i64 = sqlx::query_scalar(
-                "SELECT $2 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
-            )
-            .bind(i64::try_from(head.commit).unwrap())
-            .bind(i64::try_from(PROCESSES.len()).unwrap())
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
-            behind == 0 && self.tasks().await.is_empty()
-        })
-        .await;
+        eventually("idle", async || self.caught_up().await && self.tasks().await.is_empty()).await;
+    }
+
+    /// Whether every list is made of all that is in the log.
+    pub(crate) async fn caught_up(&self) -> bool {
+        let head = self.log.head().await.unwrap().unwrap();
+        let behind: i64 = sqlx::query_scalar(
+            "SELECT $2 - count(*) FROM follower.checkpoint WHERE commit_position >= $1",
+        )
+        .bind(i64::try_from(head.commit).unwrap())
+        .bind(i64::try_from(PROCESSES.len()).unwrap())
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        behind == 0
+    }
+
+    /// How many tasks a process manager has.
+    pub(crate) async fn tasks_of(&self, process: &str) -> i64 {
+        let count = "SELECT count(*) FROM process_managers.task WHERE process = $1";
+        sqlx::query_scalar(count).bind(process).fetch_one(&self.pool).await.unwrap()
     }
 
     /// What is on the to-do lists, with the last error.
@@ -323,16 +340,86 @@ impl World {
 
     /// In the provider's dashboard, of the only payment.
     pub(crate) async fn refund_by_hand(&self, minor: i64) {
-        let form =
-            [("payment_intent", self.captured()[0].id.clone()), ("amount", minor.to_string())];
+        self.refund_payment_by_hand(&self.captured()[0].id, minor).await;
+    }
+
+    pub(crate) async fn refund_payment_by_hand(&self, id: &str, minor: i64) {
+        let form = [("payment_intent", id.to_owned()), ("amount", minor.to_string())];
         let url = format!("{}/v1/refunds", self.sandbox_url);
         let answer = self.http.post(url).bearer_auth("sk_test_hand").form(&form).send().await;
         assert!(answer.unwrap().status().is_success());
     }
 
     pub(crate) async fn bank_approves(&self, id: &str) {
-        let url = format!("{}/sandbox/payments/{id}/approve", self.sandbox_url);
-        assert!(self.http.post(url).send().await.unwrap().status().is_success());
+        self.at_the_bank(id, "approve").await;
+    }
+
+    /// What somebody else than the shop does to a payment.
+    pub(crate) async fn at_the_bank(&self, id: &str, verb: &str) {
+        let url = format!("{}/sandbox/payments/{id}/{verb}", self.sandbox_url);
+        assert!(self.http.post(url).send().await.unwrap().status().is_success(), "{verb}");
+    }
+
+    /// A payment that somebody makes at the provider without us; gives its name there.
+    pub(crate) async fn charge_past_us(&self, form: &[(&str, &str)]) -> String {
+        let mut all = vec![
+            ("confirm", "true"),
+            ("payment_method", "pm_card_visa"),
+            ("payment_method_types[]", "card"),
+        ];
+        all.extend(form);
+        let url = format!("{}/v1/payment_intents", self.sandbox_url);
+        let answer = self.http.post(url).bearer_auth("sk_test_other").form(&all).send().await;
+        let answer: serde_json::Value = answer.unwrap().json().await.unwrap();
+        assert_eq!(answer["status"], "succeeded", "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// As a webhook tells it.
+    pub(crate) async fn told(&self, event: &str, kind: &str, payment: &str) {
+        let told = Told {
+            event,
+            kind,
+            created: Utc::now().timestamp(),
+            object: "payment_intent",
+            id: payment,
+            payment: None,
+            charge: None,
+        };
+        let (id, notice) = told.read().unwrap().unwrap();
+        self.execute::<Notice>(&id, Receive(notice)).await;
+    }
+
+    /// Whether an event about this payment of the provider is in the log.
+    pub(crate) async fn log_has_notice_of(&self, payment: &str) -> bool {
+        let mut deliveries = Box::pin(self.log.subscribe(None));
+        while let Some(delivery) = deliveries.next().await {
+            match delivery.unwrap() {
+                Delivery::Event(recorded) => {
+                    if let DomainEvent::Notice(NoticeEvent::ProviderNoticeReceived(notice)) =
+                        recorded.event
+                        && notice.payment.as_deref() == Some(payment)
+                    {
+                        return true;
+                    }
+                }
+                Delivery::Checkpoint(_) => {}
+                Delivery::CaughtUp => break,
+            }
+        }
+        false
+    }
+
+    /// Why a task is parked, once it is.
+    pub(crate) async fn parked(&self) -> String {
+        let mut why = None;
+        eventually("parked", async || {
+            let parked = "SELECT last_error FROM process_managers.task WHERE parked_at IS NOT NULL";
+            why = sqlx::query_scalar(parked).fetch_optional(&self.pool).await.unwrap();
+            why.is_some()
+        })
+        .await;
+        why.unwrap()
     }
 }
 

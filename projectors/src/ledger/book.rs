@@ -78,9 +78,10 @@ impl Book {
             }
             DomainEvent::Order(event) => self.order(id_of::<Order, _>(record)?, event),
             DomainEvent::Payment(event) => self.payment(id_of::<Payment, _>(record)?, event),
-            DomainEvent::Ticket(_) | DomainEvent::Account(_) | DomainEvent::EmailClaim(_) => {
-                Vec::new()
-            }
+            DomainEvent::Ticket(_)
+            | DomainEvent::Account(_)
+            | DomainEvent::EmailClaim(_)
+            | DomainEvent::Notice(_) => Vec::new(),
         };
         // The provider may tell of refunds of nothing.
         entries.retain(|entry| entry.amount.minor > 0);

@@ -5,6 +5,7 @@ use domain::email_claim::{EmailClaimEvent, EmailClaimed};
 use domain::event::{Actor, Metadata};
 use domain::id::{AccountId, CommandId, OrderId, PaymentId, RefundId, TicketId};
 use domain::money::{Currency, Money};
+use domain::notice::{NoticeEvent, ProviderNoticeReceived};
 use domain::order::{
     OrderCancelled, OrderCompleted, OrderEvent, OrderExpired, OrderPaymentFailed,
     OrderPaymentStarted, OrderPlaced, OrderRefundRequested, OrderRefunded, OrderReinstated,
@@ -54,6 +55,7 @@ fn recorded(event: DomainEvent) -> Recorded<DomainEvent> {
     let category = match &event {
         DomainEvent::Account(_) => "account",
         DomainEvent::EmailClaim(_) => "email",
+        DomainEvent::Notice(_) => "webhook",
         DomainEvent::Ticket(_) => "ticket",
         DomainEvent::Order(_) => "order",
         DomainEvent::Payment(_) => "payment",
@@ -147,6 +149,14 @@ fn inner_events() -> Vec<DomainEvent> {
     let more = PaymentActionRequired { provider_ref: CANARY.to_owned(), client_secret: sealed() };
     let captured = PaymentCaptured { provider_ref: CANARY.to_owned() };
     let failed = PaymentFailed { code: CANARY.to_owned(), retryable: true };
+    let noticed = ProviderNoticeReceived {
+        kind: CANARY.to_owned(),
+        payment: Some(CANARY.to_owned()),
+        charge: None,
+        refund: None,
+        dispute: None,
+        happened_at: noon(),
+    };
     vec![
         DomainEvent::Account(AccountEvent::AccountRegistered(registered)),
         DomainEvent::EmailClaim(EmailClaimEvent::EmailClaimed(EmailClaimed {
@@ -156,6 +166,7 @@ fn inner_events() -> Vec<DomainEvent> {
         DomainEvent::Payment(PaymentEvent::PaymentActionRequired(more)),
         DomainEvent::Payment(PaymentEvent::PaymentCaptured(captured)),
         DomainEvent::Payment(PaymentEvent::PaymentFailed(failed)),
+        DomainEvent::Notice(NoticeEvent::ProviderNoticeReceived(noticed)),
     ]
 }
 

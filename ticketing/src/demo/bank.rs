@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use domain::id::OrderId;
 use serde::Deserialize;
 use stripe_sandbox::PaymentView;
 
@@ -73,6 +74,24 @@ impl Bank {
         let url = format!("{sandbox}/sandbox/payments/{payment}/{word}");
         // Refused when the payment was called off meanwhile, and that is well.
         let _answer = self.client.post(url).send().await;
+    }
+
+    /// Does to the payment of an order what somebody else than the shop does: `refund`, `dispute`,
+    /// `win` or `lose`. False: nobody can, or not any more.
+    pub(crate) async fn act(&self, order: OrderId, deed: &str, form: &[(&str, &str)]) -> bool {
+        let Ok(Some(sandbox)) = self.url() else { return false };
+        let query = format!("metadata['order']:'{order}'");
+        let found = self.client.get(format!("{sandbox}/v1/payment_intents/search"));
+        let found = found.bearer_auth("sk_test_demo").query(&[("query", query)]).send().await;
+        let Ok(found) = found else { return false };
+        let found: serde_json::Value = found.json().await.unwrap_or_default();
+        let taken = found["data"].as_array().into_iter().flatten();
+        let taken = taken.filter(|payment| payment["status"] == "succeeded");
+        let Some(id) = taken.filter_map(|payment| payment["id"].as_str()).next() else {
+            return false;
+        };
+        let deed = self.client.post(format!("{sandbox}/sandbox/payments/{id}/{deed}"));
+        deed.form(form).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Every payment it knows; none when real Stripe took them: its books are elsewhere.

@@ -164,7 +164,7 @@ impl History {
                 let payment = self.payments.entry(id.parse()?).or_default();
                 *payment = std::mem::take(payment).evolve(event);
             }
-            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) => {}
+            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) | DomainEvent::Notice(_) => {}
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::aftermath::Aftermath;
 use super::bank::Bank;
 use super::shop::{Answer, Shop};
 use super::tally::Tally;
@@ -34,6 +35,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 pub(crate) struct Offer {
     ticket: TicketId,
     max_per_order: u32,
+    /// The shop as the seller is signed in there.
+    pub(super) seller: Shop,
 }
 
 /// Somebody signed in.
@@ -84,7 +87,7 @@ impl Person {
         let answer = self.shop.post("/api/tickets", &body).await?;
         expect(&answer, StatusCode::CREATED, "listing a ticket")?;
         tally.offered.add(quantity.into());
-        Ok(Offer { ticket: id(&answer.body)?, max_per_order })
+        Ok(Offer { ticket: id(&answer.body)?, max_per_order, seller: self.shop.clone() })
     }
 
     pub(crate) async fn buy_until(
@@ -116,13 +119,19 @@ impl Person {
         let order: OrderId = id(&answer.body)?;
         tally.remember(order);
         match self.mood(bank) {
-            Mood::Pays => self.pay(order, GOOD_CARD, bank, tally).await,
+            Mood::Pays => {
+                if self.pay(order, GOOD_CARD, bank, tally).await? {
+                    let aftermath = Aftermath::draw(&mut self.dice, bank);
+                    aftermath.happen(order, offer, bank, tally).await?;
+                }
+                Ok(())
+            }
             Mood::PaysAtSecondTry => {
                 self.pay(order, BAD_CARD, bank, tally).await?;
-                self.pay(order, GOOD_CARD, bank, tally).await
+                self.pay(order, GOOD_CARD, bank, tally).await.map(drop)
             }
-            Mood::PaysAndProves => self.pay(order, ASKING_CARD, bank, tally).await,
-            Mood::PaysSlowly => self.pay(order, SLOW_CARD, bank, tally).await,
+            Mood::PaysAndProves => self.pay(order, ASKING_CARD, bank, tally).await.map(drop),
+            Mood::PaysSlowly => self.pay(order, SLOW_CARD, bank, tally).await.map(drop),
             Mood::Cancels => {
                 // It may have expired on the way there, which is refused or already so.
                 self.shop.delete(&format!("/api/orders/{order}")).await?;
@@ -148,13 +157,14 @@ impl Person {
         }
     }
 
+    /// Whether it was paid at once.
     async fn pay(
         &mut self,
         order: OrderId,
         card: &str,
         bank: &Bank,
         tally: &Tally,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let body = json!({"orderId": order, "token": card});
         let answer = self.shop.post("/api/payments", &body).await?;
         match answer.status {
@@ -174,7 +184,7 @@ impl Person {
             }
             _ => bail!("a payment was answered {}: {}", answer.status, answer.body),
         }
-        Ok(())
+        Ok(answer.status == StatusCode::CREATED)
     }
 
     async fn await_bank(&self, order: OrderId, tally: &Tally) -> anyhow::Result<()> {

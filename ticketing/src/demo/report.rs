@@ -12,12 +12,16 @@ pub(crate) fn print(tally: &Tally, books: &Books, requests: u64) {
     row("reserved, orders", tally.reserved.get());
     row("paid", tally.paid.get());
     row("declined by the bank", tally.declined.get());
+    row("refunded by the seller", tally.refunded.get());
+    row("refunded at the provider", tally.refunded_elsewhere.get());
+    row("disputed", tally.disputed.get());
     row("cancelled", tally.cancelled.get());
     row("left to expire", tally.abandoned.get());
     row("refused (sold out, too late)", tally.refused.get());
     println!("how these orders ended, in the log");
     row("complete", ended("complete"));
     row("expired", ended("expired"));
+    row("refunded, or about to be", ended("refunded") + ended("refunding"));
     row("cancelled", ended("cancelled"));
     println!("the books, everything since the data began");
     row("oversold, units", books.oversold);

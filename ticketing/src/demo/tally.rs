@@ -17,6 +17,11 @@ pub(crate) struct Tally {
     pub(crate) cancelled: Count,
     pub(crate) abandoned: Count,
     pub(crate) refused: Count,
+    /// By the seller.
+    pub(crate) refunded: Count,
+    /// At the provider, without the shop.
+    pub(crate) refunded_elsewhere: Count,
+    pub(crate) disputed: Count,
     orders: Mutex<HashSet<OrderId>>,
 }
 

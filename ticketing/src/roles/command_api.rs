@@ -7,7 +7,7 @@ use clap::Args;
 use eventlog::{EventLog, Vault};
 use web::{Bounds, Server};
 
-use crate::config::{self, DatabaseAt, LogAt, Metrics, Reservation, SecretsAt, Visitors};
+use crate::config::{self, DatabaseAt, LogAt, Metrics, Reservation, SecretsAt, Visitors, Webhooks};
 use crate::shutdown;
 
 #[derive(Args, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     secure_cookies: bool,
     #[command(flatten)]
     visitors: Visitors,
+    #[command(flatten)]
+    webhooks: Webhooks,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -64,7 +66,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     settings.metrics.serve()?;
     let Parts { log, vault, web } = settings.parts()?;
     let window = settings.reservation.window();
-    let state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    let mut state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
+    state.webhook_secrets = settings.webhooks.secrets();
     let api = command_api::api().with_state(state);
     println!("command-api: http://{}", listener.local_addr()?);
     // Only sign-up and sign-in need the vault, so the rest does not wait for Postgres.

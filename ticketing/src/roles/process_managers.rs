@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use eventlog::Vault;
+use process_managers::Dependencies;
 use process_managers::stripe::StripeGateway;
-use process_managers::{Dependencies, Tuning};
 
-use crate::config::{self, DatabaseAt, LogAt, Metrics, SecretsAt};
+use crate::config::{self, DatabaseAt, LogAt, Metrics, Polling, SecretsAt};
 use crate::shutdown;
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "STRIPE_API_BASE", value_name = "URL")]
     stripe_api_base: Option<String>,
     #[command(flatten)]
+    polling: Polling,
+    #[command(flatten)]
     metrics: Metrics,
 }
 
@@ -62,7 +64,7 @@ impl Settings {
             vault: Vault::new(pool.clone(), &secrets.vault),
             pool,
             gateway: Arc::new(gateway),
-            tuning: Tuning::default(),
+            tuning: self.polling.tuning(),
         })
     }
 }

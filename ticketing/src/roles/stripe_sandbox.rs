@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     /// Send events to this address, as in http://127.0.0.1:8080/webhooks/stripe.
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     webhook_url: Option<String>,
-    /// Sign what is sent with this, as the shop expects it.
+    /// Sign what is sent with this, as the shop expects it; with the first of several.
     #[arg(long, env = "STRIPE_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     webhook_secret: Option<String>,
 }
@@ -63,8 +63,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = config::listen(settings.listen).await?;
     let webhook = settings
         .webhook_url
-        .zip(settings.webhook_secret)
-        .map(|(url, secret)| Webhook { url, secret });
+        .zip(settings.webhook_secret.as_deref().and_then(|secrets| secrets.split(',').next()))
+        .map(|(url, secret)| Webhook { url, secret: secret.trim().to_owned() });
     let sandbox = Sandbox::open(Options { journal: settings.journal, webhook })?;
     let address = listener.local_addr()?;
     println!("stripe-sandbox: http://{address} (payments to look at there)");

@@ -1,6 +1,7 @@
 //! What the roles stand on: the event log, Postgres, NATS and Stripe; each either given by its
 //! address or started here.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) struct Backing {
     pub(crate) stripe_api_base: Option<String>,
     /// None when real Stripe takes the payments.
     pub(crate) sandbox_url: Option<String>,
+    /// What the sandbox signs its webhooks with; none when real Stripe does.
+    pub(crate) sandbox_secret: Option<String>,
     servers: Vec<Supervised>,
     /// Parts of this process that the roles stand on; ended after the roles.
     inner: Vec<JoinHandle<()>>,
@@ -42,9 +45,13 @@ impl Backing {
     ///
     /// # Errors
     /// What is missing or does not answer, with the next step.
-    pub(crate) async fn start(settings: &Settings, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        settings: &Settings,
+        data: &Path,
+        shop: SocketAddr,
+    ) -> anyhow::Result<Self> {
         let mut backing = Self::with_log(settings, data).await?;
-        match backing.start_rest(settings, data).await {
+        match backing.start_rest(settings, data, shop).await {
             Ok(()) => Ok(backing),
             Err(error) => {
                 backing.stop().await;
@@ -62,6 +69,7 @@ impl Backing {
             stripe_secret_key: String::new(),
             stripe_api_base: None,
             sandbox_url: None,
+            sandbox_secret: None,
             servers: Vec::new(),
             inner: Vec::new(),
             end: CancellationToken::new(),
@@ -82,7 +90,12 @@ impl Backing {
         Ok(backing)
     }
 
-    async fn start_rest(&mut self, settings: &Settings, data: &Path) -> anyhow::Result<()> {
+    async fn start_rest(
+        &mut self,
+        settings: &Settings,
+        data: &Path,
+        shop: SocketAddr,
+    ) -> anyhow::Result<()> {
         match &settings.database_url {
             Some(url) => {
                 check_database(url).await?;
@@ -108,7 +121,7 @@ impl Backing {
                 self.stripe_api_base.clone_from(&settings.stripe_api_base);
                 line("stripe", "by STRIPE_SECRET_KEY");
             }
-            None => self.start_sandbox(&data.join("stripe-sandbox")).await?,
+            None => self.start_sandbox(&data.join("stripe-sandbox"), shop).await?,
         }
         Ok(())
     }
@@ -143,10 +156,16 @@ impl Backing {
         Ok(url)
     }
 
-    async fn start_sandbox(&mut self, journal: &Path) -> anyhow::Result<()> {
+    /// It tells the shop what happens, signed with a secret that is new each time.
+    async fn start_sandbox(&mut self, journal: &Path, shop: SocketAddr) -> anyhow::Result<()> {
+        let secret = format!("whsec_{}", uuid::Uuid::new_v4().simple());
+        let webhook = stripe_sandbox::Webhook {
+            url: format!("http://{}/webhooks/stripe", reachable(shop)),
+            secret: secret.clone(),
+        };
         let sandbox = stripe_sandbox::Sandbox::open(stripe_sandbox::Options {
             journal: Some(journal.to_owned()),
-            webhook: None,
+            webhook: Some(webhook),
         })?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -160,6 +179,7 @@ impl Backing {
         self.stripe_secret_key = SANDBOX_KEY.to_owned();
         self.stripe_api_base = Some(url.clone());
         self.sandbox_url = Some(url);
+        self.sandbox_secret = Some(secret);
         Ok(())
     }
 
@@ -184,6 +204,17 @@ impl Backing {
         for server in self.servers {
             server.stop().await;
         }
+    }
+}
+
+/// Where somebody on this machine reaches what listens there, which may be every address.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    match listen {
+        SocketAddr::V4(at) if at.ip().is_unspecified() => ([127, 0, 0, 1], at.port()).into(),
+        SocketAddr::V6(at) if at.ip().is_unspecified() => {
+            (std::net::Ipv6Addr::LOCALHOST, at.port()).into()
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => listen,
     }
 }
 

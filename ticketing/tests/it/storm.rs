@@ -1,5 +1,5 @@
-//! Hundreds of buyers, a provider that fails in every way it can, and a program that is killed again
-//! and again: in the end, for every order, the units, the money at the provider, the order and the
+//! Hundreds of buyers, a provider that fails in every way it can and whose webhooks come twice, in
+//! disorder or never, refunds behind our back, disputes, and a program that is killed again and again: in the end, for every order, the units, the money at the provider, the order and the
 //! ledger agree.
 //!
 //! `STORM_SECONDS`, `STORM_BUYERS` and `STORM_SEED` change it; a night may have an hour of it. What
@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const AROUND: Duration = Duration::from_secs(180);
 
 /// One of a hundred calls and more is hit by each.
-const FAULTS: [(&str, &str, u8); 12] = [
+const FAULTS: [(&str, &str, u8); 13] = [
     ("create", "lost_answer", 4),
     ("create", "error_500_after", 3),
     ("create", "error_500", 4),
@@ -45,7 +45,9 @@ const FAULTS: [(&str, &str, u8); 12] = [
     ("retrieve", "error_500", 5),
     ("refund", "lost_answer", 20),
     ("refund", "error_500", 20),
+    ("list", "error_500", 5),
 ];
+const WEBHOOK_SECRET: &str = "whsec_storm";
 const SLOW_PERCENT: u8 = 10;
 const SLOW_MS: u64 = 400;
 
@@ -76,16 +78,18 @@ impl Storm {
         let (listen, provider) = (free_address(), free_address());
         let journal = data.path().join("provider");
         let mut sandbox = ticketing(["stripe-sandbox", "--listen", &provider, "--journal"]);
-        sandbox.arg(&journal);
+        sandbox.arg(&journal).arg("--webhook-url").arg(format!("http://{listen}/webhooks/stripe"));
+        sandbox.env("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET);
         let mut sandbox = Program::start(sandbox);
         sandbox.wait_for("stripe-sandbox: http").await;
         let provider = format!("http://{provider}");
-        trouble(&provider).await;
+        trouble(&provider, &listen).await;
 
         let up = || {
             let mut command = ticketing(["up", "--metrics", "127.0.0.1:0", "--listen", &listen]);
             command.arg("--data").arg(data.path());
             command.env("STRIPE_SECRET_KEY", "sk_test_storm").env("STRIPE_API_BASE", &provider);
+            command.env("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET).env("STRIPE_POLL_SECONDS", "3");
             command.env("TICKETING_LIMITS", "off").env("RUST_LOG", "info,fjall=warn,lsm_tree=warn");
             if let Some(mutant) = mutant {
                 command.env("TICKETING_MUTANT", mutant);
@@ -149,7 +153,7 @@ async fn ended(mut command: Command, limit: Duration) -> Output {
 }
 
 /// Has the provider fail from now on.
-async fn trouble(provider: &str) {
+async fn trouble(provider: &str, shop: &str) {
     let client = reqwest::Client::new();
     let inject = async |fault: Value| {
         let answer = client.post(format!("{provider}/sandbox/faults")).json(&fault).send().await;
@@ -159,6 +163,12 @@ async fn trouble(provider: &str) {
         inject(json!({ "on": on, "kind": kind, "percent": percent })).await;
     }
     inject(json!({ "kind": "slow_ms", "ms": SLOW_MS, "percent": SLOW_PERCENT })).await;
+    let webhooks = json!({
+        "to": { "url": format!("http://{shop}/webhooks/stripe"), "secret": WEBHOOK_SECRET },
+        "duplicate_percent": 20, "hold_back_ms": 2000, "lose_percent": 20,
+    });
+    let answer = client.put(format!("{provider}/sandbox/webhook")).json(&webhooks).send().await;
+    assert!(answer.unwrap().status().is_success(), "webhooks go wrong");
 }
 
 /// Waits until so many more orders are seen.

@@ -54,13 +54,17 @@ pub(super) fn complete(path: &str, changes: bool, operation: &mut Operation) {
     }
     if changes {
         refusals.extend([400, 403, 409, 412, 422]);
+    }
+    // What a provider tells is named by its signature and nothing else.
+    if changes && !path.starts_with("/webhooks/") {
         let parameters = operation.parameters.get_or_insert_default();
         parameters.push(RefOr::T(idempotency_key()));
         // What is only about to be made has no version yet.
         if path.contains('{') || path.contains("/me") {
             parameters.push(RefOr::T(if_match()));
         }
-    } else {
+    }
+    if !changes {
         operation.parameters.get_or_insert_default().push(RefOr::T(position()));
     }
     if path.contains('{') {

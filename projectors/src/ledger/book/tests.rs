@@ -38,7 +38,9 @@ fn after(events: impl IntoIterator<Item = DomainEvent>) -> BTreeMap<String, i64>
             DomainEvent::Ticket(_) => "ticket",
             DomainEvent::Order(_) => "order",
             DomainEvent::Payment(_) => "payment",
-            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) => "account",
+            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) | DomainEvent::Notice(_) => {
+                "account"
+            }
         };
         let record = Recorded {
             event,
