@@ -200,6 +200,7 @@ fn sales(events: &[Recorded<DomainEvent>]) -> BTreeMap<Day, (i64, i64, i64)> {
             }
             DomainEvent::Account(_)
             | DomainEvent::EmailClaim(_)
+            | DomainEvent::Notice(_)
             | DomainEvent::Ticket(_)
             | DomainEvent::Order(_)
             | DomainEvent::Payment(_) => {}
