@@ -82,6 +82,11 @@ pub(crate) const FILTER_PREFIXES_MAX: usize = 256;
 /// Steps one regular expression may take on one name.
 pub(crate) const FILTER_STEPS_MAX: usize = 100_000;
 
+/// Connections at a time; the next one is turned away.
+pub(crate) const CONNECTIONS_MAX: usize = 4096;
+/// How long a peer may take until it has begun to speak the protocol, and for the handshake of TLS
+/// before.
+pub(crate) const GREETING_SECONDS_MAX: u64 = 5;
 /// Calls at a time on one connection.
 pub(crate) const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 /// How long a stop waits for calls to end before it closes the store under them.

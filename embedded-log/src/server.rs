@@ -105,18 +105,14 @@ async fn serve(
     let node = advertised_node(options.advertised, bound)?;
     let closing = store.closing().clone();
     let begin_closing = closing.clone();
-    let mut server = tonic::transport::Server::builder();
-    if let Some(tls) = options.tls {
-        server = server.tls_config(tls.config).map_err(ServeError::Transport)?;
-    }
-    let serving = server
+    let serving = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_routes(routes(store, node, options.credentials))
-        .serve_with_incoming_shutdown(socket::accept(listener), async move {
+        .serve_with_incoming_shutdown(socket::accept(listener, options.tls), async move {
             shutdown.await;
             begin_closing.cancel();
         });

@@ -1,104 +1,86 @@
-//! Accepted connections, tuned for small requests.
+//! Connections, from the port to the protocol. Whoever connects and says nothing, or not enough, is
+//! let go after a while; the protocol itself pings those who have begun to speak it.
 //!
-//! Released clients leave Nagle's algorithm on and send one append as several small writes; each then
-//! waits for our acknowledgement of the one before, which the kernel delays by some 40 ms. So we
-//! acknowledge at once. The kernel falls back to delaying by itself, hence after every read again.
+//! - `prompt` — sends and acknowledges without delay
+//! - `greeting` — the time limit for the first bytes of the protocol
+
+mod greeting;
+mod prompt;
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures::{Stream, StreamExt, stream};
 use tokio::net::{TcpListener, TcpStream};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
+use tokio_util::task::AbortOnDropHandle;
+
+pub(crate) use self::greeting::Connection;
+use self::prompt::PromptStream;
+use crate::limits::{CONNECTIONS_MAX, GREETING_SECONDS_MAX};
+use crate::tls::Tls;
 
 /// Pause after a failed accept: without file handles left, the next one fails just as fast.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// How long a peer may take for the handshake of TLS, and then for the first bytes of the protocol.
+const GREETING: Duration = Duration::from_secs(GREETING_SECONDS_MAX);
 
-/// A connection that sends and acknowledges without delay.
-pub(crate) struct PromptStream(TcpStream);
+/// All connections to the listener, for ever; those that are to be by TLS after its handshake.
+pub(crate) fn accept(
+    listener: TcpListener,
+    tls: Option<Tls>,
+) -> impl Stream<Item = io::Result<Connection>> {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let accepted = stream::unfold((listener, places), |(listener, places)| async move {
+        let next = next(&listener, &places).await;
+        Some((next, (listener, places)))
+    });
+    accepted
+        // Tasks of their own: handshakes take long, and processor time.
+        .map(move |(stream, place)| {
+            AbortOnDropHandle::new(tokio::spawn(greet(stream, tls.clone(), place)))
+        })
+        .buffer_unordered(CONNECTIONS_MAX)
+        .filter_map(async |greeted| greeted.ok().flatten().map(Ok))
+}
 
-/// All connections to the listener, for ever.
-pub(crate) fn accept(listener: TcpListener) -> impl Stream<Item = Result<PromptStream, io::Error>> {
-    futures::stream::unfold(listener, |listener| async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => return Some((PromptStream::new(stream), listener)),
-                Err(error) => {
-                    tracing::warn!("a connection could not be accepted: {error}");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
+/// The next connection for which there is a place.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match Arc::clone(places).try_acquire_owned() {
+                Ok(place) => return (stream, place),
+                Err(_) => tracing::warn!(
+                    %peer,
+                    "a connection is turned away: there are {CONNECTIONS_MAX} already"
+                ),
+            },
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
-    })
-}
-
-impl PromptStream {
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        let stream = Self(stream);
-        stream.acknowledge_at_once();
-        Ok(stream)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn acknowledge_at_once(&self) {
-        // On failure acknowledgements are slower, nothing worse.
-        let _ = self.0.set_quickack(true);
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn acknowledge_at_once(&self) {}
-}
-
-impl Connected for PromptStream {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.0.connect_info()
     }
 }
 
-impl AsyncRead for PromptStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let result = ready!(Pin::new(&mut self.0).poll_read(context, buffer));
-        self.acknowledge_at_once();
-        Poll::Ready(result)
-    }
-}
-
-impl AsyncWrite for PromptStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
+/// `None` for a peer that has gone already, or does not manage the handshake in time.
+async fn greet(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    place: OwnedSemaphorePermit,
+) -> Option<Connection> {
+    let stream = PromptStream::new(stream).ok()?;
+    let stream = match tls {
+        None => Either::Left(stream),
+        Some(tls) => {
+            let handshake = tls.acceptor.accept(stream);
+            Either::Right(tokio::time::timeout(GREETING, handshake).await.ok()?.ok()?)
+        }
+    };
+    Some(Connection::new(stream, GREETING, place))
 }

@@ -141,6 +141,9 @@ impl TestCertificate {
     /// If the files cannot be written.
     #[allow(clippy::expect_used, reason = "a test that cannot start must fail on the spot")]
     pub fn make(folder: &Path) -> Self {
+        // For the test's own clients: two libraries of cryptography are linked in, and whoever comes
+        // first must find one chosen. An error means that somebody has done so.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let new_key = || KeyPair::generate().expect("a key");
         let authority_key = new_key();
         let mut about = CertificateParams::default();

@@ -1,15 +1,25 @@
 //! TLS: the certificate and key by which clients know the server.
 
+use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// The protocol that clients of gRPC ask for.
+const HTTP_2: &[u8] = b"h2";
 
 /// What a server shows to its clients. Read once: a renewed certificate needs a restart.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Tls {
-    pub(crate) config: ServerTlsConfig,
+    pub(crate) acceptor: TlsAcceptor,
 }
 
 /// Why TLS cannot be served. One line each, naming the file.
@@ -47,23 +57,37 @@ impl Tls {
             let path = path.to_owned();
             fs::read(&path).map_err(|source| TlsError::Unreadable { path, source })
         };
-        // Two libraries of cryptography are linked in by the client; an error means that somebody
-        // has chosen one already.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let identity = Identity::from_pem(read(certificate)?, read(key)?);
-        let config = ServerTlsConfig::new().identity(identity);
-        // Only this looks at what is in the files.
-        Server::builder().tls_config(config.clone()).map_err(|error| TlsError::Unusable {
+        let (chain, its_key) = (read(certificate)?, read(key)?);
+        let config = config(&chain, &its_key).map_err(|error| TlsError::Unusable {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
-            reason: innermost(&error),
+            reason: innermost(&*error),
         })?;
-        Ok(Self { config })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }
 
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing of the key.
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+fn config(chain: &[u8], key: &[u8]) -> Result<ServerConfig, Box<dyn Error>> {
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key)?;
+    // Named, as two libraries of cryptography are linked in by the client.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols.push(HTTP_2.to_vec());
+    Ok(config)
+}
+
 /// What the library says itself, without the layers around it.
-fn innermost(error: &dyn std::error::Error) -> String {
+fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -1,9 +1,11 @@
 //! Whatever arrives at the port, the server stays up.
 
+use std::time::{Duration, Instant};
+
+use embedded_log::testing::TestLog;
+use eventstore::StreamState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use eventstore::StreamState;
 
 use crate::support::{Server, append, events, soon, stream};
 
@@ -26,6 +28,41 @@ async fn bytes_that_are_no_protocol_leave_the_server_standing() {
         let _ = soon("the server hangs up", socket.read_to_end(&mut rest)).await;
     }
     append(&server.client, &stream("s"), StreamState::NoStream, events(0..1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_half_of_it_is_let_go_and_who_has_begun_stays() {
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let plain = TestLog::start().await;
+    let guarded = TestLog::start_guarded().await;
+    let connect = async |log: &TestLog, bytes: &[u8]| {
+        let mut socket = TcpStream::connect(log.address()).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        socket
+    };
+    let mut begun = connect(&plain, &[PREFACE, SETTINGS].concat()).await;
+    // The start of a record of TLS that holds a greeting of 512 bytes, of which none come.
+    let half_a_greeting = &[22, 3, 1, 2, 0, 1, 0, 1, 252];
+    let started = Instant::now();
+    for mut silent in [
+        connect(&plain, b"").await,
+        connect(&plain, &PREFACE[..PREFACE.len() - 1]).await,
+        connect(&guarded, b"").await,
+        connect(&guarded, half_a_greeting).await,
+    ] {
+        let mut answer = Vec::new();
+        let _ = soon("the server hangs up", silent.read_to_end(&mut answer)).await;
+    }
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_secs(4), "slow peers get their time: {waited:?}");
+
+    begun.write_all(PING).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.windows(8).any(|bytes| bytes == &PING[9..]) {
+        let read = soon("the ping comes back", begun.read_buf(&mut heard)).await.unwrap();
+        assert!(read > 0, "the server hung up on a peer that speaks the protocol");
+    }
 }
 
 #[tokio::test]
