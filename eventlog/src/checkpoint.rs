@@ -77,10 +77,10 @@ pub async fn forget(connection: &mut PgConnection, name: &str) -> sqlx::Result<(
     query.bind(name).execute(connection).await.map(|_| ())
 }
 
-fn to_sql(number: u64) -> sqlx::Result<i64> {
+pub(crate) fn to_sql(number: u64) -> sqlx::Result<i64> {
     i64::try_from(number).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
-fn from_sql(number: i64) -> sqlx::Result<u64> {
+pub(crate) fn from_sql(number: i64) -> sqlx::Result<u64> {
     u64::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -14,7 +14,7 @@ mod tests;
 use bytes::Bytes;
 use domain::{
     Account, Aggregate, Cause, DomainEvent, EmailClaim, Event, Metadata, Notice, Order, Payment,
-    Position, Recorded, Revision, Ticket,
+    Position, Recorded, Revision, Ticket, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -61,7 +61,7 @@ pub(crate) struct Stored {
     pub(crate) event_type: String,
     pub(crate) body: Bytes,
     pub(crate) metadata: Bytes,
-    pub(crate) at: domain::Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// How serde writes an adjacently tagged event.
@@ -140,6 +140,11 @@ pub(crate) fn decode_any(stored: &Stored) -> Result<Option<Recorded<DomainEvent>
         _ => return Ok(None),
     };
     Ok(Some(event))
+}
+
+/// When an event happened, if its metadata can be read.
+pub(crate) fn occurred_at(stored: &Stored) -> Option<Timestamp> {
+    serde_json::from_slice::<Metadata>(&stored.metadata).ok().map(|metadata| metadata.occurred_at)
 }
 
 impl Stored {

@@ -2,6 +2,8 @@
 
 use domain::{Position, Revision};
 
+use crate::parking::Unfit;
+
 /// The log could not do it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
@@ -38,6 +40,21 @@ impl LogError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Overloaded)
+    }
+
+    /// The event that cannot be read, if that is what is wrong.
+    #[must_use]
+    pub fn unfit(&self) -> Option<Unfit> {
+        let Self::Undecodable { stream, revision, position, event_type, .. } = self else {
+            return None;
+        };
+        Some(Unfit {
+            stream: stream.clone(),
+            revision: *revision,
+            position: *position,
+            event_type: event_type.clone(),
+            error: self.to_string(),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
+use crate::parking::Unfit;
 use crate::{Delivery, EventLog, LogError};
 
 /// The most events in one batch. A batch holds whatever is ready: one when live, more with the lag.
@@ -42,6 +43,12 @@ pub trait Follower: Send {
         batch: &[Recorded<DomainEvent>],
         end: Position,
     ) -> Result<(), TakeError>;
+
+    /// Sets the stream of an event that cannot be read aside and moves the checkpoint past the event.
+    /// False, as long as nobody says otherwise: this follower stops at such an event.
+    async fn set_aside(&mut self, _unreadable: &Unfit) -> Result<bool, TakeError> {
+        Ok(false)
+    }
 }
 
 /// Why a batch was not taken.
@@ -97,6 +104,7 @@ pub async fn follow(
         let stop = run(log, follower, &name, &shutdown, &mut waits).await;
         let (kind, wait) = match &stop {
             Stop::Shutdown => break,
+            Stop::SetAside => continue,
             Stop::Take(TakeError::StoodDown) => ("stood_down", STOOD_DOWN_WAIT),
             Stop::Take(TakeError::Transient(_)) => ("transient", waits.take.next()),
             Stop::Log(error) if error.is_unavailable() => ("log_unavailable", waits.log.next()),
@@ -125,6 +133,8 @@ struct Waits {
 /// Why one run of a follower ended.
 enum Stop {
     Shutdown,
+    /// An event that cannot be read has been passed by; the next run reads on behind it.
+    SetAside,
     Take(TakeError),
     Log(LogError),
 }
@@ -132,7 +142,7 @@ enum Stop {
 impl Stop {
     fn reason(&self) -> String {
         match self {
-            Self::Shutdown => String::new(),
+            Self::Shutdown | Self::SetAside => String::new(),
             Self::Log(error) => error.to_string(),
             Self::Take(error) => match error.source() {
                 Some(source) => format!("{error}: {source}"),
@@ -145,7 +155,9 @@ impl Stop {
         match self {
             Self::Take(TakeError::Halt(source)) => FollowError::Halted { follower, source },
             Self::Log(source) => FollowError::Log { follower, source },
-            Self::Shutdown | Self::Take(TakeError::StoodDown | TakeError::Transient(_)) => {
+            Self::Shutdown
+            | Self::SetAside
+            | Self::Take(TakeError::StoodDown | TakeError::Transient(_)) => {
                 FollowError::Halted { follower, source: "stopped for no reason".into() }
             }
         }
@@ -200,8 +212,18 @@ async fn run(
             metrics::gauge!("follower_lag_seconds", "follower" => name.to_owned()).set(0.0);
         }
         if let Some(error) = batch.error {
-            return Stop::Log(error);
+            return set_aside(follower, error).await;
         }
+    }
+}
+
+/// What to do about the error that a subscription has ended with.
+async fn set_aside(follower: &mut impl Follower, error: LogError) -> Stop {
+    let Some(unfit) = error.unfit() else { return Stop::Log(error) };
+    match follower.set_aside(&unfit).await {
+        Ok(true) => Stop::SetAside,
+        Ok(false) => Stop::Log(error),
+        Err(error) => Stop::Take(error),
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `wait`: waiting for an aggregate to come to a state; `subscribe`: following the whole log.
 //! - [`follow`]: a follower takes every event of the log once, in order, with its own checkpoint.
 //! - [`checkpoint`]: the guarded checkpoint of followers, in Postgres.
+//! - [`parking`]: streams that a follower cannot take, set aside until they can be let in.
 //! - [`vault`]: personal data sealed under a key per person.
 //! - [`erasure`]: forgetting a person, in steps that may be taken again.
 //! - `codec`: events to and from what is stored, with the lifts of old versions.
@@ -24,7 +25,9 @@ pub mod erasure;
 mod error;
 mod execute;
 pub mod follow;
+mod history;
 mod install;
+pub mod parking;
 pub mod raw;
 mod reader;
 mod subscribe;
@@ -40,6 +43,7 @@ use futures::Stream;
 
 pub use error::{ExecuteError, LogError};
 pub use follow::{FollowError, Follower, TakeError, follow};
+pub use history::{Between, History};
 pub use reader::LogReader;
 pub use subscribe::Delivery;
 pub use vault::{Vault, VaultError};
@@ -225,6 +229,33 @@ impl EventLog {
     /// [`LogError`].
     pub async fn head(&self) -> Result<Option<Position>, LogError> {
         self.connection.last_position(Some(connection::our_streams())).await
+    }
+
+    /// The events of a stream of ours from a revision on, `events_max` of them at most; none when
+    /// there is no such stream.
+    ///
+    /// # Errors
+    /// [`LogError`] of the read.
+    pub async fn history(
+        &self,
+        stream: &str,
+        from: Revision,
+        events_max: usize,
+    ) -> Result<History, LogError> {
+        History::read(&self.connection, stream, from, events_max).await
+    }
+
+    /// How many events of ours lie between two positions, counted up to `events_max`.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn between(
+        &self,
+        after: Option<Position>,
+        until: Position,
+        events_max: u64,
+    ) -> Result<Between, LogError> {
+        Between::count(&self.connection, after, until, events_max).await
     }
 
     /// Every event of ours after a position, then whatever is new, without end. It ends after the

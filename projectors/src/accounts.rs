@@ -6,12 +6,12 @@ use std::collections::HashMap;
 
 use domain::account::AccountEvent;
 use domain::id::AccountId;
-use domain::{Account, DomainEvent, Position, Recorded, Timestamp};
+use domain::{Account, Aggregate, DomainEvent, Position, Recorded, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::sessions::Sessions;
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::{id_of, position_columns, revision_column};
 
 pub(crate) struct Accounts;
@@ -20,6 +20,10 @@ impl Projection for Accounts {
     const NAME: &'static str = "accounts";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("accounts.sql");
+    const ROWS: &'static [RowsOf] = &[
+        RowsOf { table: "account", column: "id", category: Some(Account::CATEGORY) },
+        RowsOf { table: "account_sessions", column: "account", category: Some(Account::CATEGORY) },
+    ];
 
     async fn apply(
         db: &mut PgConnection,

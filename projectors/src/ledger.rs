@@ -21,7 +21,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::{id_of, position_columns};
 
 pub use book::Book;
@@ -34,6 +34,7 @@ impl Projection for Ledger {
     const NAME: &'static str = "ledger";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("ledger.sql");
+    const ROWS: &'static [RowsOf] = &[];
 
     async fn apply(
         db: &mut PgConnection,

@@ -5,8 +5,15 @@
 //! - `tickets`, `orders`, `accounts`, `sales_by_day`, `timeline`: one read model each, with its
 //!   tables beside it in `.sql`.
 //! - [`ledger`]: the movements of money, and the check that they are right.
-//! - `projector`: the follower that applies a projection, each event once.
-//! - `schema`: tables of every version in a schema of its own, and which version readers see.
+//! - `projector`: the follower that applies a projection, each event once; `apply`: around events
+//!   that do not fit, whose streams are parked; [`parked`]: letting those in again.
+//! - `build`, `schema`: each set of tables in a schema of its own, and which of them readers see.
+//! - `rebuild`: filling a new set beside the old one, and changing over; `fill` writes it, `feed`
+//!   reads the log for it in large pages.
+//! - `verify`: folds the log again and compares; `scratch` holds the fold, `compare` finds what
+//!   differs, `trace` the event where it begins. `diff` compares two sets of tables.
+//! - `repair`: the rows of one aggregate anew.
+//! - `status`: how far they have come.
 //!
 //! Readers use the views `read.<name>` and `read.checkpoint`. Each commit that they can see is
 //! announced on the channel `projection`, as one of
@@ -23,27 +30,51 @@
 //! `changed_prepare` at which position of the log they last changed.
 
 mod accounts;
+mod apply;
+mod build;
+mod compare;
+mod diff;
+mod error;
+mod fault;
+mod feed;
+mod fill;
+mod history;
 pub mod ledger;
 mod orders;
+pub mod parked;
 mod projection;
 mod projector;
+mod rebuild;
+mod repair;
 mod sales_by_day;
 mod schema;
+mod scratch;
 mod status;
 mod stream;
 mod tickets;
 mod timeline;
+mod trace;
+mod verify;
 
 use std::panic;
 
+use domain::{DomainEvent, Recorded};
 use eventlog::{EventLog, FollowError};
 use futures::future::BoxFuture;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use projection::{Changed, Projection};
-pub use status::{Status, status};
+pub use compare::{Comparison, Difference, TableDigest};
+pub use diff::{Diff, diff};
+pub use error::Error;
+pub use feed::Progress;
+pub use projection::{Changed, Projection, RowsOf};
+pub use rebuild::{Options, Rebuilt, Stage, rebuild, rollback};
+pub use repair::{Repaired, repair};
+pub use status::{BEHIND_EVENTS_MAX, Behind, Status, behind, status};
+pub use trace::{EventOff, FirstOff};
+pub use verify::{Verified, verify};
 
 /// Every projection, one line each.
 const PROJECTIONS: &[Registered] = &[
@@ -56,17 +87,50 @@ const PROJECTIONS: &[Registered] = &[
 ];
 
 /// A projection as the rest of the crate handles it, whatever its type.
+#[derive(Clone, Copy)]
 struct Registered {
     name: &'static str,
     version: u32,
     tables: &'static str,
-    run: fn(EventLog, PgPool, CancellationToken) -> BoxFuture<'static, Result<(), FollowError>>,
+    rows: &'static [RowsOf],
+    apply: Apply,
 }
+
+type Apply = for<'a> fn(
+    &'a mut PgConnection,
+    &'a [Recorded<DomainEvent>],
+) -> BoxFuture<'a, sqlx::Result<Changed>>;
 
 impl Registered {
     const fn of<P: Projection>() -> Self {
-        Self { name: P::NAME, version: P::VERSION, tables: P::TABLES, run: projector::run::<P> }
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+            tables: P::TABLES,
+            rows: P::ROWS,
+            apply: |db, events| Box::pin(P::apply(db, events)),
+        }
     }
+}
+
+/// The names of all projections.
+pub const NAMES: [&str; PROJECTIONS.len()] = {
+    let mut names = [""; PROJECTIONS.len()];
+    let mut number = 0;
+    while number < names.len() {
+        names[number] = PROJECTIONS[number].name;
+        number += 1;
+    }
+    names
+};
+
+/// The projections of these names; all, when there are none.
+fn select(names: &[String]) -> Result<Vec<Registered>, Error> {
+    if names.is_empty() {
+        return Ok(PROJECTIONS.to_vec());
+    }
+    let find = |name: &String| PROJECTIONS.iter().find(|it| it.name == name).copied();
+    names.iter().map(|name| find(name).ok_or_else(|| Error::Unknown(name.clone()))).collect()
 }
 
 /// Creates the tables of every projection and the views over them; safe when several processes do
@@ -76,6 +140,7 @@ impl Registered {
 /// Of the database.
 pub async fn install(pool: &PgPool) -> sqlx::Result<()> {
     eventlog::checkpoint::install(pool).await?;
+    eventlog::parking::install(pool).await?;
     schema::install(pool, PROJECTIONS).await
 }
 
@@ -91,7 +156,8 @@ pub async fn run(
 ) -> Result<(), FollowError> {
     let mut running = JoinSet::new();
     for projection in PROJECTIONS {
-        running.spawn((projection.run)(log.clone(), pool.clone(), shutdown.clone()));
+        let (log, pool, shutdown) = (log.clone(), pool.clone(), shutdown.clone());
+        running.spawn(projector::run(*projection, log, pool, shutdown));
     }
     while let Some(ended) = running.join_next().await {
         match ended {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use domain::id::{OrderId, PaymentId};
 use domain::order::{OrderEvent, OrderPlaced};
-use domain::{DomainEvent, Order, Position, Recorded, Timestamp};
+use domain::{Aggregate, DomainEvent, Order, Position, Recorded, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::{id_of, position_columns, revision_column};
 
 pub(crate) struct Orders;
@@ -17,6 +17,8 @@ impl Projection for Orders {
     const NAME: &'static str = "orders";
     const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("orders.sql");
+    const ROWS: &'static [RowsOf] =
+        &[RowsOf { table: "orders", column: "id", category: Some(Order::CATEGORY) }];
 
     async fn apply(
         db: &mut PgConnection,

@@ -19,6 +19,10 @@ pub trait Projection: Send + Sync + 'static {
     /// Creates the tables, by their bare names: the schema of the version is the search path.
     const TABLES: &'static str;
 
+    /// Which rows follow from which stream alone, so that they can be made anew from it alone. Empty
+    /// when rows follow from several streams.
+    const ROWS: &'static [RowsOf];
+
     /// Brings the tables on by `events`, which come in the order of the log.
     ///
     /// Runs in the transaction that also moves the checkpoint, alone at its work and with the
@@ -30,29 +34,52 @@ pub trait Projection: Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Changed>> + Send;
 }
 
+/// The rows of one aggregate in one table.
+#[derive(Clone, Copy, Debug)]
+pub struct RowsOf {
+    pub table: &'static str,
+    /// Holds the aggregate's id.
+    pub column: &'static str,
+    /// The aggregate's; none when the column holds the name of the whole stream.
+    pub category: Option<&'static str>,
+}
+
 /// The ids of the rows that a batch has changed, for readers who watch them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changed(BTreeSet<Uuid>);
+pub struct Changed {
+    ids: BTreeSet<Uuid>,
+    /// So many that nobody lists them.
+    many: bool,
+}
 
 impl Changed {
+    pub(crate) fn many() -> Self {
+        Self { ids: BTreeSet::new(), many: true }
+    }
+
     /// More are not told one by one: an announcement has less than 8,000 bytes.
     const TOLD_MAX: usize = 200;
 
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.ids.extend(more.ids);
+        self.many |= more.many;
+    }
+
     /// How an announcement goes on after the position: ` <id>,<id>`, ` many`, or not at all.
     pub(crate) fn told(&self) -> String {
-        match self.0.len() {
-            0 => String::new(),
-            1..=Self::TOLD_MAX => {
-                let ids: Vec<String> = self.0.iter().map(Uuid::to_string).collect();
-                format!(" {}", ids.join(","))
-            }
-            _ => " many".to_owned(),
+        if self.many || self.ids.len() > Self::TOLD_MAX {
+            return " many".to_owned();
         }
+        if self.ids.is_empty() {
+            return String::new();
+        }
+        let ids: Vec<String> = self.ids.iter().map(Uuid::to_string).collect();
+        format!(" {}", ids.join(","))
     }
 }
 
 impl FromIterator<Uuid> for Changed {
     fn from_iter<I: IntoIterator<Item = Uuid>>(ids: I) -> Self {
-        Self(ids.into_iter().collect())
+        Self { ids: ids.into_iter().collect(), many: false }
     }
 }

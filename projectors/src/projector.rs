@@ -3,52 +3,50 @@
 #[cfg(test)]
 mod tests;
 
-use std::marker::PhantomData;
-
 use async_trait::async_trait;
 use domain::{DomainEvent, Position, Recorded};
+use eventlog::parking::Unfit;
 use eventlog::{EventLog, FollowError, Follower, TakeError, checkpoint};
-use futures::future::BoxFuture;
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use crate::projection::{Changed, Projection};
+use crate::Registered;
+use crate::apply::{self, Care};
+use crate::build::{Build, Part};
+use crate::fault::{Fault, take_error};
+use crate::projection::Changed;
 use crate::schema;
 
-/// Follows the log into the tables of `P` until `shutdown`.
-pub(crate) fn run<P: Projection>(
+/// Follows the log into the tables of a projection until `shutdown`.
+pub(crate) async fn run(
+    projection: Registered,
     log: EventLog,
     pool: PgPool,
     shutdown: CancellationToken,
-) -> BoxFuture<'static, Result<(), FollowError>> {
-    Box::pin(async move {
-        let mut projector = Projector::<P>::new(pool);
-        eventlog::follow(&log, &mut projector, shutdown).await
-    })
+) -> Result<(), FollowError> {
+    let mut projector = Projector::new(projection, pool);
+    eventlog::follow(&log, &mut projector, shutdown).await
 }
 
-struct Projector<P> {
+struct Projector {
+    projection: Registered,
     pool: PgPool,
-    /// Names the checkpoint, and the follower in logs and metrics.
+    /// Names the follower in logs and metrics, whichever build it keeps.
     name: String,
-    schema: String,
+    /// The build that this version's projectors keep; a rebuild puts another in its place, and takes
+    /// this one's checkpoint away.
+    build: Build,
     /// Where the checkpoint is as far as this replica knows.
     position: Option<Position>,
     /// Whether readers still see an older version, which this one is to replace.
     unseen: bool,
-    projection: PhantomData<P>,
 }
 
-impl<P: Projection> Projector<P> {
-    fn new(pool: PgPool) -> Self {
-        Self {
-            pool,
-            name: schema::checkpoint_of(P::NAME, P::VERSION),
-            schema: schema::schema_of(P::NAME, P::VERSION),
-            position: None,
-            unseen: true,
-            projection: PhantomData,
-        }
+impl Projector {
+    fn new(projection: Registered, pool: PgPool) -> Self {
+        let build = Build::first(projection.name, projection.version);
+        let name = build.checkpoint();
+        Self { projection, pool, name, build, position: None, unseen: true }
     }
 
     /// False: another replica has moved the checkpoint, and nothing was done.
@@ -56,35 +54,70 @@ impl<P: Projection> Projector<P> {
         &mut self,
         batch: &[Recorded<DomainEvent>],
         end: Position,
+        care: Care,
     ) -> sqlx::Result<bool> {
+        let Some(mut transaction) = self.advance(end).await? else { return Ok(false) };
+        let changed =
+            apply::write(&self.projection, &self.build, &mut transaction, batch, care).await?;
+        self.finish(transaction, end, &changed).await?;
+        Ok(true)
+    }
+
+    /// Begins with the checkpoint, so that a second replica waits here and then finds that it has
+    /// nothing to do.
+    async fn advance(&self, end: Position) -> sqlx::Result<Option<Transaction<'static, Postgres>>> {
         let mut transaction = self.pool.begin().await?;
-        // First, so that a second replica waits here and then finds that it has nothing to do.
-        if !checkpoint::advance(&mut transaction, &self.name, self.position, end).await? {
-            transaction.rollback().await?;
-            return Ok(false);
+        let follower = self.build.checkpoint();
+        if checkpoint::advance(&mut transaction, &follower, self.position, end).await? {
+            return Ok(Some(transaction));
         }
-        let mut changed = Changed::default();
-        if !batch.is_empty() {
-            schema::enter(&mut transaction, &self.schema).await?;
-            changed = P::apply(&mut transaction, batch).await?;
-        }
-        let unseen = self.unseen && !schema::show_if_caught_up::<P>(&mut transaction, end).await?;
-        schema::announce::<P>(&mut transaction, end, &changed).await?;
+        transaction.rollback().await?;
+        Ok(None)
+    }
+
+    async fn finish(
+        &mut self,
+        mut transaction: Transaction<'static, Postgres>,
+        end: Position,
+        changed: &Changed,
+    ) -> sqlx::Result<()> {
+        let unseen =
+            self.unseen && !schema::show_if_caught_up(&mut transaction, &self.build, end).await?;
+        schema::announce(&mut transaction, &self.build, end, changed).await?;
         transaction.commit().await?;
         self.position = Some(end);
         self.unseen = unseen;
+        Ok(())
+    }
+
+    /// Whether a rebuild has put another build in the place of this one, whose tables may be gone.
+    async fn is_replaced(&self) -> bool {
+        let Registered { name, version, .. } = self.projection;
+        let kept = Build::find(&self.pool, name, version, Part::Kept).await;
+        kept.is_ok_and(|kept| kept.as_ref() != Some(&self.build))
+    }
+
+    /// False: another replica has moved the checkpoint, and nothing was done.
+    async fn pass(&mut self, unfit: &Unfit) -> sqlx::Result<bool> {
+        let Some(mut transaction) = self.advance(unfit.position).await? else { return Ok(false) };
+        apply::park(&mut transaction, &self.build.checkpoint(), unfit).await?;
+        self.finish(transaction, unfit.position, &Changed::default()).await?;
         Ok(true)
     }
 }
 
 #[async_trait]
-impl<P: Projection> Follower for Projector<P> {
+impl Follower for Projector {
     fn name(&self) -> &str {
         &self.name
     }
 
     async fn position(&mut self) -> Result<Option<Position>, TakeError> {
-        self.position = checkpoint::read(&self.pool, &self.name).await.map_err(take_error)?;
+        let Registered { name, version, .. } = self.projection;
+        let kept = Build::find(&self.pool, name, version, Part::Kept).await.map_err(take_error)?;
+        self.build = kept.ok_or_else(|| TakeError::Transient("it is not installed".into()))?;
+        let position = checkpoint::read(&self.pool, &self.build.checkpoint()).await;
+        self.position = position.map_err(take_error)?;
         Ok(self.position)
     }
 
@@ -93,37 +126,24 @@ impl<P: Projection> Follower for Projector<P> {
         batch: &[Recorded<DomainEvent>],
         end: Position,
     ) -> Result<(), TakeError> {
-        match self.commit(batch, end).await {
+        let taken = match self.commit(batch, end, Care::None).await {
+            Err(error) if Fault::of(&error) == Fault::Unfit => {
+                self.commit(batch, end, Care::Around).await
+            }
+            outcome => outcome,
+        };
+        match taken {
             Ok(true) => Ok(()),
             Ok(false) => Err(TakeError::StoodDown),
+            Err(error) if Fault::of(&error) != Fault::Outage && self.is_replaced().await => {
+                Err(TakeError::StoodDown)
+            }
             Err(error) => Err(take_error(error)),
         }
     }
-}
 
-/// An outage passes; an event that does not fit the tables never will.
-fn take_error(error: sqlx::Error) -> TakeError {
-    let passes = if let sqlx::Error::Database(error) = &error {
-        error.code().is_some_and(|code| passes(&code))
-    } else {
-        matches!(
-            &error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::BeginFailed
-        )
-    };
-    if passes { TakeError::Transient(error.into()) } else { TakeError::Halt(error.into()) }
-}
-
-/// By the class of the SQLSTATE: connection, authorization (a password being changed), read-only
-/// (a standby being promoted), rolled back for others' sake, out of resources, lock not to be had,
-/// operator at work, system error.
-fn passes(code: &str) -> bool {
-    const CLASSES: [&str; 8] = ["08", "28", "25", "40", "53", "55", "57", "58"];
-    code.get(..2).is_some_and(|class| CLASSES.contains(&class))
+    async fn set_aside(&mut self, unreadable: &Unfit) -> Result<bool, TakeError> {
+        let passed = self.pass(unreadable).await.map_err(take_error)?;
+        if passed { Ok(true) } else { Err(TakeError::StoodDown) }
+    }
 }

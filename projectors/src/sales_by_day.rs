@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::known::{Known, Sale};
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::id_of;
 
 pub(crate) struct SalesByDay;
@@ -21,6 +21,7 @@ impl Projection for SalesByDay {
     const NAME: &'static str = "sales_by_day";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("sales_by_day.sql");
+    const ROWS: &'static [RowsOf] = &[];
 
     async fn apply(
         db: &mut PgConnection,

@@ -1,11 +1,25 @@
 CREATE SCHEMA IF NOT EXISTS projector;
 CREATE SCHEMA IF NOT EXISTS read;
 
--- The version of each projection that readers see.
+-- What readers see of each projection.
 CREATE TABLE IF NOT EXISTS projector.live (
     name text PRIMARY KEY,
     version integer NOT NULL
 );
+ALTER TABLE projector.live ADD COLUMN IF NOT EXISTS build integer NOT NULL DEFAULT 1;
+
+-- The sets of tables that there are, and what each is for: `kept` by the projectors of its version,
+-- `filling` by a rebuild, or the `former` one, to which a rollback leads.
+CREATE TABLE IF NOT EXISTS projector.build (
+    name text NOT NULL,
+    version integer NOT NULL,
+    number integer NOT NULL,
+    part text NOT NULL CHECK (part IN ('kept', 'filling', 'former')),
+    -- Left out while the tables are filled, to be made when they are full.
+    indexes text [] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (name, version, number)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS build_part ON projector.build (name, version, part);
 
 -- How far what readers see has come.
 CREATE OR REPLACE VIEW read.checkpoint AS
@@ -15,7 +29,8 @@ SELECT
     checkpoint.prepare_position
 FROM projector.live
 JOIN follower.checkpoint
-    ON checkpoint.name = 'projector/' || live.name || '/v' || live.version;
+    ON checkpoint.name = 'projector/' || live.name || '/v' || live.version
+    || CASE WHEN live.build = 1 THEN '' ELSE '/b' || live.build END;
 
 -- Who may read the views and nothing else: grant it to the login of whoever only reads. Roles belong
 -- to all databases of a server, so another one may have made it, or may be making it just now; and

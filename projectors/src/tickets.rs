@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use domain::id::{AccountId, OrderId, TicketId};
 use domain::money::Money;
 use domain::ticket::{TicketEvent, TicketListed};
-use domain::{DomainEvent, Position, Recorded, Ticket, Timestamp};
+use domain::{Aggregate, DomainEvent, Position, Recorded, Ticket, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::holds::{Hold, HoldKey, Holds};
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::{id_of, position_columns, revision_column};
 
 pub(crate) struct Tickets;
@@ -21,6 +21,10 @@ impl Projection for Tickets {
     const NAME: &'static str = "tickets";
     const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("tickets.sql");
+    const ROWS: &'static [RowsOf] = &[
+        RowsOf { table: "tickets", column: "id", category: Some(Ticket::CATEGORY) },
+        RowsOf { table: "holds", column: "ticket", category: Some(Ticket::CATEGORY) },
+    ];
 
     async fn apply(
         db: &mut PgConnection,

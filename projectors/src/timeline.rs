@@ -5,7 +5,7 @@ use domain::{DomainEvent, Recorded, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::projection::{Changed, Projection};
+use crate::projection::{Changed, Projection, RowsOf};
 use crate::stream::{position_columns, revision_column};
 
 pub(crate) struct Timeline;
@@ -14,6 +14,8 @@ impl Projection for Timeline {
     const NAME: &'static str = "timeline";
     const VERSION: u32 = 1;
     const TABLES: &'static str = include_str!("timeline.sql");
+    const ROWS: &'static [RowsOf] =
+        &[RowsOf { table: "timeline", column: "stream", category: None }];
 
     async fn apply(
         db: &mut PgConnection,

@@ -45,7 +45,7 @@ pub(crate) enum Role {
     CommandApi(roles::command_api::Settings),
     /// Answer queries over HTTP: GraphQL and REST.
     QueryApi(roles::query_api::Settings),
-    /// Build the read models in Postgres from the log.
+    /// The read models in Postgres: build them from the log, watch, prove and rebuild them.
     #[command(subcommand)]
     Projectors(roles::projectors::Command),
     /// Act on events: expire reservations, take payments, mend what was left half done.
@@ -99,9 +99,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Up(settings) => up::run(settings).await?,
         Role::CommandApi(settings) => roles::command_api::run(settings).await?,
         Role::QueryApi(settings) => roles::query_api::run(settings).await?,
-        Role::Projectors(roles::projectors::Command::Run(settings)) => {
-            roles::projectors::run(settings).await?;
-        }
+        Role::Projectors(command) => return roles::projectors::run(command).await,
         Role::ProcessManagers(command) => roles::process_managers::run(command).await?,
         Role::Relay(command) => return roles::relay::run(command).await,
         Role::Ledger(command) => return roles::ledger::run(command).await,

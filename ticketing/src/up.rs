@@ -236,7 +236,7 @@ fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  command-api       http://{address}/api");
     println!("  query-api         http://{address}/graphql");
     println!("  description       http://{address}/docs/");
-    println!("  projectors        tickets, orders, ledger");
+    println!("  projectors        {}", projectors::NAMES.join(", "));
     println!(
         "  process-managers  order placement, order expiry, payment, refund, provider notices"
     );

@@ -9,7 +9,10 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
+use super::Ledger;
 use super::book::Book;
+use crate::build::Build;
+use crate::projection::Projection;
 use crate::schema;
 use crate::stream::{position_columns, position_of};
 
@@ -76,9 +79,8 @@ pub async fn check(log: &EventLog, pool: &PgPool) -> Result<Report, CheckError> 
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .execute(&mut *snapshot)
         .await?;
-    let live = "SELECT 'ledger_v' || version FROM projector.live WHERE name = 'ledger'";
-    let tables: String = sqlx::query_scalar(live).fetch_one(&mut *snapshot).await?;
-    schema::enter(&mut snapshot, &tables).await?;
+    let live = Build::live(&mut *snapshot, Ledger::NAME).await?;
+    schema::enter(&mut snapshot, &live.ok_or(sqlx::Error::RowNotFound)?.schema()).await?;
     let position: Option<(i64, i64)> = sqlx::query_as(
         "SELECT commit_position, prepare_position FROM read.checkpoint \
          WHERE name = 'projector/ledger'",

@@ -5,6 +5,9 @@
 mod fold;
 mod ledger;
 mod outage;
+mod parked;
 mod read_models;
+mod rebuild;
 mod replicas;
 mod support;
+mod verify;

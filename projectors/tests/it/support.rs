@@ -79,6 +79,15 @@ pub(crate) async fn caught_up(log: &EventLog, pool: &PgPool) {
     tokio::time::timeout(CATCH_UP_TIMEOUT, reached).await.expect("the projections catch up");
 }
 
+/// That every projection is what the log says, as its own check tells.
+pub(crate) async fn assert_verified(log: &EventLog, pool: &PgPool) {
+    let verified = projectors::verify(log, pool, &[], &mut |_| {}).await.unwrap();
+    assert_eq!(verified.len(), projectors::NAMES.len());
+    for each in verified {
+        assert!(each.comparison.same(), "{each:#?}");
+    }
+}
+
 /// Sellers, buyers, tickets and orders, and dice.
 pub(crate) struct Market {
     log: EventLog,
@@ -135,7 +144,11 @@ impl Market {
     }
 
     async fn list(&mut self) {
-        let offer = Offer { ticket: TicketId(Uuid::now_v7()), seller: self.somebody() };
+        self.list_as(TicketId(Uuid::now_v7())).await;
+    }
+
+    pub(crate) async fn list_as(&mut self, ticket: TicketId) {
+        let offer = Offer { ticket, seller: self.somebody() };
         let command = TicketCommand::List {
             seller: offer.seller,
             title: self.title(),
@@ -267,6 +280,24 @@ impl Market {
     /// That the tables say what the fold of the log says. Gives the number of tickets and orders,
     /// so that a test can see that there were some.
     pub(crate) async fn assert_agrees(&self, pool: &PgPool) -> (usize, usize) {
+        let (tickets, orders) = self.folded().await;
+        assert_eq!(TicketRow::read_all(pool).await, tickets);
+        assert_eq!(OrderRow::read_all(pool).await, orders);
+        (tickets.len(), orders.len())
+    }
+
+    /// The same, where others have tickets and orders too.
+    pub(crate) async fn assert_agrees_on_its_own(&self, pool: &PgPool) {
+        let (tickets, orders) = self.folded().await;
+        let mut rows = TicketRow::read_all(pool).await;
+        rows.retain(|id, _| tickets.contains_key(id));
+        assert_eq!(rows, tickets);
+        let mut rows = OrderRow::read_all(pool).await;
+        rows.retain(|id, _| orders.contains_key(id));
+        assert_eq!(rows, orders);
+    }
+
+    async fn folded(&self) -> (BTreeMap<Uuid, TicketRow>, BTreeMap<Uuid, OrderRow>) {
         let mut tickets = BTreeMap::new();
         for id in self.tickets.iter().map(|offer| offer.ticket) {
             let loaded = self.log.load::<Ticket>(&id).await.unwrap();
@@ -281,9 +312,7 @@ impl Market {
                 orders.insert(id.0, row);
             }
         }
-        assert_eq!(TicketRow::read_all(pool).await, tickets);
-        assert_eq!(OrderRow::read_all(pool).await, orders);
-        (tickets.len(), orders.len())
+        (tickets, orders)
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn check(command: &[String]) -> anyhow::Result<()> {
         Role::Relay(relay::Command::Run(settings)) => settings.check()?,
         Role::Log(log::Command::Serve(settings)) => settings.check()?,
         // Of these nothing but the command line itself can be wrong before they begin.
-        Role::ProcessManagers(_)
+        Role::Projectors(_)
+        | Role::ProcessManagers(_)
         | Role::Relay(_)
         | Role::Log(_)
         | Role::Ledger(_)
