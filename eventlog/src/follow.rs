@@ -57,6 +57,9 @@ pub enum TakeError {
     /// Another replica moved the checkpoint.
     #[error("another replica is at work")]
     StoodDown,
+    /// Another replica is to do it, as long as it lives.
+    #[error("another replica is at work, and this one stands by")]
+    StandsBy,
     /// Worth trying again, such as a database away.
     #[error("could not take events for now")]
     Transient(#[source] Box<dyn Error + Send + Sync>),
@@ -105,6 +108,10 @@ pub async fn follow(
         let (kind, wait) = match &stop {
             Stop::Shutdown => break,
             Stop::SetAside => continue,
+            Stop::Take(TakeError::StandsBy) => {
+                stand_by(&shutdown).await;
+                continue;
+            }
             Stop::Take(TakeError::StoodDown) => ("stood_down", STOOD_DOWN_WAIT),
             Stop::Take(TakeError::Transient(_)) => ("transient", waits.take.next()),
             Stop::Log(error) if error.is_unavailable() => ("log_unavailable", waits.log.next()),
@@ -122,6 +129,14 @@ pub async fn follow(
         }
     }
     Ok(())
+}
+
+/// Nothing is wrong, so nothing is said of it.
+async fn stand_by(shutdown: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(STOOD_DOWN_WAIT) => {}
+        () = shutdown.cancelled() => {}
+    }
 }
 
 /// How long to pause after failures of either kind.
@@ -157,7 +172,7 @@ impl Stop {
             Self::Log(source) => FollowError::Log { follower, source },
             Self::Shutdown
             | Self::SetAside
-            | Self::Take(TakeError::StoodDown | TakeError::Transient(_)) => {
+            | Self::Take(TakeError::StoodDown | TakeError::StandsBy | TakeError::Transient(_)) => {
                 FollowError::Halted { follower, source: "stopped for no reason".into() }
             }
         }

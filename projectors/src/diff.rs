@@ -40,21 +40,19 @@ pub async fn diff(
     name: &str,
     differences_max: u32,
 ) -> Result<Diff, Error> {
-    for projection in select(&[name.to_owned()])? {
-        let live = Build::live(pool, projection.name).await?;
-        let live = live.ok_or(Error::NotInstalled(projection.name))?;
-        let other = other_than(pool, &projection, &live).await?;
-        let other = other.ok_or(Error::OneBuild(projection.name))?;
-        let scratch = level(log, pool, projection, &other, &live).await?;
-        let mut scratch = scratch.ok_or(Error::Behind(projection.name))?;
-        let (expected, found) = (live.schema(), other.schema());
-        let comparison =
-            compare(&mut scratch.transaction, &expected, &found, differences_max).await?;
-        scratch.transaction.rollback().await?;
-        let (live, other) = (live.to_string(), other.to_string());
-        return Ok(Diff { name: projection.name, live, other, comparison });
-    }
-    Err(Error::Unknown(name.to_owned()))
+    let projections = select(&[name.to_owned()])?;
+    let projection = *projections.first().ok_or_else(|| Error::Unknown(name.to_owned()))?;
+    let live = Build::live(pool, projection.name).await?;
+    let live = live.ok_or(Error::NotInstalled(projection.name))?;
+    let other = other_than(pool, &projection, &live).await?;
+    let other = other.ok_or(Error::OneBuild(projection.name))?;
+    let scratch = level(log, pool, projection, &other, &live).await?;
+    let mut scratch = scratch.ok_or(Error::Behind(projection.name))?;
+    let (expected, found) = (live.schema(), other.schema());
+    let comparison = compare(&mut scratch.transaction, &expected, &found, differences_max).await?;
+    scratch.transaction.rollback().await?;
+    let (live, other) = (live.to_string(), other.to_string());
+    Ok(Diff { name: projection.name, live, other, comparison })
 }
 
 async fn other_than(

@@ -15,20 +15,23 @@ pub(crate) enum Fault {
 
 impl Fault {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(error) => error.code().map_or(Self::Broken, |it| of_code(&it)),
-            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) => Self::Unfit,
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::BeginFailed => Self::Outage,
-            // Not by name: it has variants that only other databases have, and may get more.
-            #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is not exhaustive")]
-            _ => Self::Broken,
+        if let sqlx::Error::Database(error) = error {
+            return error.code().map_or(Self::Broken, |code| of_code(&code));
         }
+        if matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_)) {
+            return Self::Unfit;
+        }
+        let passes = matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::BeginFailed
+        );
+        if passes { Self::Outage } else { Self::Broken }
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`ledger`]: the movements of money, and the check that they are right.
 //! - `projector`: the follower that applies a projection, each event once; `apply`: around events
 //!   that do not fit, whose streams are parked; [`parked`]: letting those in again.
+//! - `lease`: which of several replicas is at work.
 //! - `build`, `schema`: each set of tables in a schema of its own, and which of them readers see.
 //! - `rebuild`: filling a new set beside the old one, and changing over; `fill` writes it, `feed`
 //!   reads the log for it in large pages.
@@ -39,6 +40,7 @@ mod fault;
 mod feed;
 mod fill;
 mod history;
+mod lease;
 pub mod ledger;
 mod orders;
 pub mod parked;
@@ -64,6 +66,8 @@ use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use lease::Leases;
 
 pub use compare::{Comparison, Difference, TableDigest};
 pub use diff::{Diff, diff};
@@ -144,7 +148,8 @@ pub async fn install(pool: &PgPool) -> sqlx::Result<()> {
     schema::install(pool, PROJECTIONS).await
 }
 
-/// Runs all projections until `shutdown`. Outages of the log and of Postgres are waited out.
+/// Runs all projections until `shutdown`. Outages of the log and of Postgres are waited out. Of
+/// several processes that do so one is at work on each projection, and the others stand by.
 ///
 /// # Errors
 /// The first projection that met an event it cannot apply; the others stop too, between two
@@ -155,9 +160,10 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), FollowError> {
     let mut running = JoinSet::new();
+    let leases = Leases::new(pool.clone());
     for projection in PROJECTIONS {
         let (log, pool, shutdown) = (log.clone(), pool.clone(), shutdown.clone());
-        running.spawn(projector::run(*projection, log, pool, shutdown));
+        running.spawn(projector::run(*projection, log, pool, leases.clone(), shutdown));
     }
     while let Some(ended) = running.join_next().await {
         match ended {

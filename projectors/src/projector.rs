@@ -14,6 +14,7 @@ use crate::Registered;
 use crate::apply::{self, Care};
 use crate::build::{Build, Part};
 use crate::fault::{Fault, take_error};
+use crate::lease::Leases;
 use crate::projection::Changed;
 use crate::schema;
 
@@ -22,15 +23,17 @@ pub(crate) async fn run(
     projection: Registered,
     log: EventLog,
     pool: PgPool,
+    leases: Leases,
     shutdown: CancellationToken,
 ) -> Result<(), FollowError> {
-    let mut projector = Projector::new(projection, pool);
+    let mut projector = Projector::new(projection, pool, leases);
     eventlog::follow(&log, &mut projector, shutdown).await
 }
 
 struct Projector {
     projection: Registered,
     pool: PgPool,
+    leases: Leases,
     /// Names the follower in logs and metrics, whichever build it keeps.
     name: String,
     /// The build that this version's projectors keep; a rebuild puts another in its place, and takes
@@ -43,10 +46,10 @@ struct Projector {
 }
 
 impl Projector {
-    fn new(projection: Registered, pool: PgPool) -> Self {
+    fn new(projection: Registered, pool: PgPool, leases: Leases) -> Self {
         let build = Build::first(projection.name, projection.version);
         let name = build.checkpoint();
-        Self { projection, pool, name, build, position: None, unseen: true }
+        Self { projection, pool, leases, name, build, position: None, unseen: true }
     }
 
     /// False: another replica has moved the checkpoint, and nothing was done.
@@ -90,6 +93,16 @@ impl Projector {
         Ok(())
     }
 
+    /// Goes on where the build that is kept now stands.
+    async fn resume(&mut self) -> Result<Option<Position>, TakeError> {
+        let Registered { name, version, .. } = self.projection;
+        let kept = Build::find(&self.pool, name, version, Part::Kept).await.map_err(take_error)?;
+        self.build = kept.ok_or_else(|| TakeError::Transient("it is not installed".into()))?;
+        let position = checkpoint::read(&self.pool, &self.build.checkpoint()).await;
+        self.position = position.map_err(take_error)?;
+        Ok(self.position)
+    }
+
     /// Whether a rebuild has put another build in the place of this one, whose tables may be gone.
     async fn is_replaced(&self) -> bool {
         let Registered { name, version, .. } = self.projection;
@@ -113,12 +126,10 @@ impl Follower for Projector {
     }
 
     async fn position(&mut self) -> Result<Option<Position>, TakeError> {
-        let Registered { name, version, .. } = self.projection;
-        let kept = Build::find(&self.pool, name, version, Part::Kept).await.map_err(take_error)?;
-        self.build = kept.ok_or_else(|| TakeError::Transient("it is not installed".into()))?;
-        let position = checkpoint::read(&self.pool, &self.build.checkpoint()).await;
-        self.position = position.map_err(take_error)?;
-        Ok(self.position)
+        if !self.leases.hold(&self.name).await.map_err(take_error)? {
+            return Err(TakeError::StandsBy);
+        }
+        self.resume().await
     }
 
     async fn take(

@@ -1,7 +1,8 @@
 //! How far the projections have come.
 
 use domain::{Position, Timestamp};
-use eventlog::{EventLog, LogError, parking};
+use eventlog::parking::{self, Parked};
+use eventlog::{EventLog, LogError};
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -22,7 +23,7 @@ pub struct Status {
     /// Of the last event that is in the tables; none before the first.
     pub position: Option<Position>,
     /// How many streams are set aside.
-    pub parked: i64,
+    pub parked: u64,
 }
 
 /// What of the log is not in the tables yet.
@@ -39,7 +40,7 @@ pub struct Behind {
 /// # Errors
 /// Of the database, also when nothing is installed yet.
 pub async fn status(pool: &PgPool) -> sqlx::Result<Vec<Status>> {
-    let rows: Vec<(String, i32, i32, Option<i64>, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT live.name, live.version, live.build, checkpoint.commit_position, \
              checkpoint.prepare_position \
          FROM projector.live \
@@ -49,16 +50,34 @@ pub async fn status(pool: &PgPool) -> sqlx::Result<Vec<Status>> {
     .fetch_all(pool)
     .await?;
     let parked = parking::list(pool, "projector/").await?;
-    let of =
-        |(name, version, build, commit, prepare): (String, i32, i32, Option<i64>, Option<i64>)| {
-            let position =
-                commit.zip(prepare).map(|(commit, prepare)| position_of(commit, prepare));
-            let follower = Build::checkpoint_of(&name, version, build);
-            let parked = parked.iter().filter(|parked| parked.follower == follower).count();
-            let parked = i64::try_from(parked).unwrap_or(i64::MAX);
-            Ok(Status { name, version, build, position: position.transpose()?, parked })
-        };
-    rows.into_iter().map(of).collect()
+    rows.into_iter().map(|row| row.status(&parked)).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    name: String,
+    version: i32,
+    build: i32,
+    commit_position: Option<i64>,
+    prepare_position: Option<i64>,
+}
+
+impl Row {
+    fn status(self, parked: &[Parked]) -> sqlx::Result<Status> {
+        let Self { name, version, build, commit_position, prepare_position } = self;
+        let position = commit_position.zip(prepare_position);
+        let position =
+            position.map(|(commit, prepare)| position_of(commit, prepare)).transpose()?;
+        let follower = Build::checkpoint_of(&name, version, build);
+        let parked = parked.iter().filter(|parked| parked.follower == follower).count();
+        Ok(Status {
+            name,
+            version,
+            build,
+            position,
+            parked: u64::try_from(parked).unwrap_or(u64::MAX),
+        })
+    }
 }
 
 /// How much of the log lies after a position.

@@ -12,7 +12,7 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("embedded-log", &[]),
-    ("bench", &["domain", "embedded-log", "eventlog", "local-services"]),
+    ("bench", &["domain", "embedded-log", "eventlog", "local-services", "projectors"]),
     ("stripe-sandbox", &[]),
     ("local-services", &[]),
     ("eventlog", &["domain"]),
@@ -46,6 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "relay",
             "local-services",
             "ticketing",
+            "bench",
         ],
     ),
 ];

@@ -66,6 +66,11 @@ async fn connect(database: &TestDatabase) -> PgPool {
     PgPool::connect(database.url()).await.unwrap()
 }
 
+/// A process of its own.
+fn projector(projection: Registered, pool: &PgPool) -> Projector {
+    Projector::new(projection, pool.clone(), Leases::new(pool.clone()))
+}
+
 async fn reserved_units(pool: &PgPool) -> i32 {
     sqlx::query_scalar("SELECT reserved FROM read.tickets").fetch_one(pool).await.unwrap()
 }
@@ -77,13 +82,16 @@ async fn of_two_replicas_that_take_the_same_events_one_stands_down() {
     install(&pool).await.unwrap();
     let stream = format!("ticket-{TICKET}");
     let (mut one, mut two) = (
-        Projector::new(Registered::of::<Tickets>(), pool.clone()),
-        Projector::new(Registered::of::<Tickets>(), pool.clone()),
+        projector(Registered::of::<Tickets>(), &pool),
+        projector(Registered::of::<Tickets>(), &pool),
     );
     let first = [recorded(&stream, 0, listed())];
     for (revision, batch) in [(100, first), (101, [recorded(&stream, 1, reserved(7, 2))])] {
         one.position().await.unwrap();
-        two.position().await.unwrap();
+        let second = two.position().await;
+        assert!(matches!(second, Err(TakeError::StandsBy)), "{second:?}");
+        // As if the lease were lost unnoticed.
+        two.resume().await.unwrap();
         let (first, second) =
             tokio::join!(one.take(&batch, at(revision)), two.take(&batch, at(revision)));
         let outcomes = [first, second];
@@ -100,7 +108,7 @@ async fn a_batch_that_cannot_be_applied_leaves_nothing_behind() {
     let database = TestDatabase::create().await;
     let pool = connect(&database).await;
     install(&pool).await.unwrap();
-    let mut projector = Projector::new(Registered::of::<Tickets>(), pool.clone());
+    let mut projector = projector(Registered::of::<Tickets>(), &pool);
     // What is missing is missing for every event, so none is to blame.
     let broken = "ALTER TABLE tickets_v3.holds RENAME TO held";
     sqlx::query(broken).execute(&pool).await.unwrap();
@@ -118,7 +126,7 @@ async fn an_event_that_does_not_fit_is_found_among_others_and_its_stream_alone_p
     let database = TestDatabase::create().await;
     let pool = connect(&database).await;
     install(&pool).await.unwrap();
-    let mut projector = Projector::new(Registered::of::<Tickets>(), pool.clone());
+    let mut projector = projector(Registered::of::<Tickets>(), &pool);
     let foreign = "ticket-of-somebody-else";
     let stream = |number: u128| format!("ticket-{}", Uuid::from_u128(number));
     let mut batch: Vec<_> = (1..6).map(|number| recorded(&stream(number), 0, listed())).collect();
@@ -186,12 +194,12 @@ async fn readers_see_a_new_version_once_it_has_come_as_far_as_the_old_one() {
     schema::install(&pool, &[Registered::of::<Tally<1>>()]).await.unwrap();
     let stream = format!("ticket-{TICKET}");
     let events = [recorded(&stream, 0, listed()), recorded(&stream, 1, reserved(7, 1))];
-    let mut old = Projector::new(Registered::of::<Tally<1>>(), pool.clone());
+    let mut old = projector(Registered::of::<Tally<1>>(), &pool);
     old.take(&events, at(2)).await.unwrap();
     assert_eq!(tally(&pool).await, 2);
 
     schema::install(&pool, &[Registered::of::<Tally<2>>()]).await.unwrap();
-    let mut new = Projector::new(Registered::of::<Tally<2>>(), pool.clone());
+    let mut new = projector(Registered::of::<Tally<2>>(), &pool);
     let mut heard = PgListener::connect_with(&pool).await.unwrap();
     heard.listen("projection").await.unwrap();
     assert_eq!(new.position().await.unwrap(), None, "it is filled from the start");

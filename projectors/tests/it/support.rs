@@ -66,7 +66,13 @@ impl Running {
 
 /// Until every projection has taken the last event of the log.
 pub(crate) async fn caught_up(log: &EventLog, pool: &PgPool) {
-    let head = log.head().await.unwrap();
+    let head = loop {
+        // It may only just be back.
+        if let Ok(head) = log.head().await {
+            break head;
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+    };
     let reached = async {
         loop {
             let status = projectors::status(pool).await.unwrap_or_default();
@@ -97,6 +103,8 @@ pub(crate) struct Market {
     orders: Vec<Deal>,
     /// The names of the events that came of it.
     kinds: BTreeSet<String>,
+    /// Whether the log may be away.
+    outages: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -122,6 +130,7 @@ impl Market {
             tickets: Vec::new(),
             orders: Vec::new(),
             kinds: BTreeSet::new(),
+            outages: false,
         }
     }
 
@@ -136,6 +145,13 @@ impl Market {
                 _ => self.touch_order().await,
             }
         }
+    }
+
+    /// The same, while the log comes and goes. What was asked for meanwhile may have happened or not.
+    pub(crate) async fn bustle_through_outages(&mut self, attempts: u32) {
+        self.outages = true;
+        self.bustle(attempts).await;
+        self.outages = false;
     }
 
     /// The names of the events that have happened.
@@ -242,6 +258,7 @@ impl Market {
         match self.log.execute::<A>(&id, command, &cause()).await {
             Ok(executed) => self.kinds.extend(executed.events.iter().map(kind)),
             Err(ExecuteError::Rejected(_)) => {}
+            Err(ExecuteError::Log(error)) if self.outages && error.is_unavailable() => {}
             Err(error) => panic!("{error}"),
         }
     }

@@ -15,6 +15,8 @@ mod log_look;
 mod log_move;
 mod openapi;
 mod program;
+
+mod read_models;
 mod roles_alone;
 mod schemathesis;
 mod shopper;
