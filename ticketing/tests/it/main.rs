@@ -17,6 +17,7 @@ mod openapi;
 mod program;
 
 mod read_models;
+mod restore;
 mod roles_alone;
 mod schemathesis;
 mod shopper;
