@@ -15,7 +15,6 @@ mod log_look;
 mod log_move;
 mod openapi;
 mod program;
-
 mod read_models;
 mod restore;
 mod roles_alone;
