@@ -11,6 +11,8 @@ use crate::rules::{Pod, Release, array, name};
 /// Settings that a pod of ours has no use for.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("TICKETING_DATA", "the keys come from a Secret"),
+    ("TICKETING_NATS_CERTIFICATE", "the relay shows who it is by password, credentials or nkey"),
+    ("TICKETING_NATS_KEY", "goes with the certificate"),
     ("TICKETING_LOG_USERS_FILE", "one user is enough, and comes from a Secret"),
 ];
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use local_services::testing::{TestDatabase, TestFolder, TestNats};
 use tokio::process::Command;
 
-use crate::program::{Program, ticketing, until};
+use crate::program::{Program, free_address, ticketing, until};
 use crate::shopper::Shopper;
 
 /// Where the others are, as every role is told it.
@@ -56,7 +56,8 @@ async fn a_ticket_is_sold_by_roles_that_run_alone() {
         nats: nats.url(),
         stripe: &word(&stripe.wait_for("stripe-sandbox: ").await, "http://"),
     };
-    let _projectors = places.role(&["projectors", "run"]);
+    let metrics = free_address();
+    let _projectors = places.role(&["projectors", "run", "--metrics", &metrics]);
     let _process_managers = places.role(&["process-managers", "run"]);
     let _relay = places.role(&["relay", "run"]);
     let mut commands = places.role(&["command-api", "--listen", "127.0.0.1:0"]);
@@ -64,6 +65,12 @@ async fn a_ticket_is_sold_by_roles_that_run_alone() {
     let commands = word(&commands.wait_for("command-api: ").await, "http://");
     let queries = word(&queries.wait_for("query-api: ").await, "http://");
 
+    // What a cluster asks those that serve nothing else.
+    until("the projectors say how they are", || async {
+        let answer = reqwest::get(format!("http://{metrics}/health")).await;
+        answer.is_ok_and(|answer| answer.status().is_success()).then_some(())
+    })
+    .await;
     // The vault's table and the read models are made by whoever comes first.
     until("everything is ready", || async {
         let ready = is_ready(&commands).await && is_ready(&queries).await;

@@ -134,16 +134,48 @@ securityContext:
 {{ include "ticketing.fromSecret" (dict "env" "TICKETING_TOKEN_KEYS" "secret" .Values.secrets.keys "key" "token-keys") }}
 {{- end -}}
 
-{{- define "ticketing.natsEnv" -}}
+{{/* What the relay reads as files, as keys of the Secret. */}}
+{{- define "ticketing.natsFiles" -}}
+{{- $files := list }}
 {{- if eq .Values.nats.mode "external" }}
+{{- with get (dict "credentials" "relay.creds" "nkey" "relay.nkey") .Values.nats.external.login }}{{ $files = append $files . }}{{ end }}
+{{- if .Values.nats.external.ca }}{{ $files = append $files "ca.crt" }}{{ end }}
+{{- end }}
+{{- $files | toJson }}
+{{- end -}}
+
+{{- define "ticketing.natsEnv" -}}
+{{- $nats := .Values.nats }}
+{{- if eq $nats.mode "external" }}
 {{ include "ticketing.fromSecret" (dict "env" "NATS_URL" "secret" .Values.secrets.nats "key" "url") }}
+{{- $login := get (dict "credentials" "TICKETING_NATS_CREDENTIALS" "nkey" "TICKETING_NATS_NKEY") $nats.external.login }}
+{{- with $login }}
+- name: {{ . }}
+  value: /etc/ticketing/nats/relay.{{ eq $nats.external.login "nkey" | ternary "nkey" "creds" }}
+{{- end }}
+{{- if $nats.external.ca }}
+- name: TICKETING_NATS_CA
+  value: /etc/ticketing/nats/ca.crt
+{{- end }}
 {{- else }}
-{{ include "ticketing.fromSecret" (dict "env" "NATS_PASSWORD" "secret" .Values.secrets.nats "key" "password") }}
 - name: NATS_URL
-  value: "nats://relay:$(NATS_PASSWORD)@{{ include "ticketing.name" . }}-nats.{{ .Release.Namespace }}.svc.cluster.local:4222"
+  value: "nats://{{ include "ticketing.name" . }}-nats.{{ .Release.Namespace }}.svc.cluster.local:4222"
+- name: TICKETING_NATS_USER
+  value: relay
+{{ include "ticketing.fromSecret" (dict "env" "TICKETING_NATS_PASSWORD" "secret" .Values.secrets.nats "key" "password") }}
 {{- end }}
 - name: TICKETING_NATS_REPLICAS
-  value: {{ .Values.nats.streamReplicas | quote }}
+  value: {{ $nats.streamReplicas | quote }}
+- name: TICKETING_PARTITIONS
+  value: {{ $nats.partitions | quote }}
+{{- with $nats.daysMax }}
+- name: TICKETING_NATS_DAYS_MAX
+  value: {{ . | quote }}
+{{- end }}
+{{- with $nats.bytesMax }}
+- name: TICKETING_NATS_BYTES_MAX
+  value: {{ . | int64 | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* All variables of a role: dict "root" $ "role" "relay". */}}
@@ -180,9 +212,15 @@ securityContext:
 {{- if eq .role "command-api" }}
 - name: TICKETING_RESERVATION_SECONDS
   value: {{ $settings.reservationSeconds | int | quote }}
+# Without it no webhook is taken, and Stripe's own list tells everything a little later.
+- name: STRIPE_WEBHOOK_SECRET
+  valueFrom:
+    secretKeyRef: { name: {{ .root.Values.secrets.stripe }}, key: webhook-secret, optional: true }
 {{- end }}
 {{- if eq .role "process-managers" }}
 {{ include "ticketing.fromSecret" (dict "env" "STRIPE_SECRET_KEY" "secret" .root.Values.secrets.stripe "key" "secret-key") }}
+- name: STRIPE_POLL_SECONDS
+  value: {{ $settings.stripePollSeconds | quote }}
 {{- with $settings.stripeApiBase }}
 - name: STRIPE_API_BASE
   value: {{ . | quote }}
@@ -211,11 +249,12 @@ securityContext:
 - name: log-authority
   secret:
     secretName: {{ eq .Values.log.mode "external" | ternary .Values.secrets.log (printf "%s-log-tls" (include "ticketing.name" .)) }}
-    optional: true
+    # What cert-manager or the operator makes is waited for.
+    optional: {{ or (eq .Values.log.mode "external") (not .Values.log.tls) }}
     items: [{ key: ca.crt, path: ca.crt }]
 - name: database-authority
   secret:
     secretName: {{ eq .Values.postgres.mode "external" | ternary .Values.secrets.database (printf "%s-postgres-ca" (include "ticketing.name" .)) }}
-    optional: true
+    optional: {{ eq .Values.postgres.mode "external" }}
     items: [{ key: ca.crt, path: ca.crt }]
 {{- end -}}
