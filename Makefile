@@ -32,9 +32,10 @@ test: ## Everything that CI checks: format, lints, licences, all tests
 	$(TARGET)/with-test-services cargo $(CARGO_TEST) --locked --workspace
 
 .PHONY: nightly
-nightly: ## The event log's long tests: 200 kills, more random histories and nonsense
+nightly: ## Long tests: 200 kills of the event log, more random histories, ten minutes of storm
 	LOG_CRASH_ROUNDS=200 LOG_MODEL_CASES=1000 LOG_FUZZ_CALLS=20000 \
 		cargo $(CARGO_TEST) --locked --package embedded-log --test durability --test model --test fuzz
+	STORM_SECONDS=600 cargo $(CARGO_TEST) --locked --package ticketing --test it storm
 
 .PHONY: check
 check: ## Format, lints and, where cargo-deny is installed, licences and crate doors

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use domain::id::{AccountId, OrderId, PaymentId, RefundId, TicketId};
 use domain::money::Money;
 use domain::order::OrderEvent;
-use domain::payment::{DisputeOutcome, PaymentEvent};
+use domain::payment::{AT_THE_DOOR, DisputeOutcome, PaymentEvent};
 use domain::ticket::TicketEvent;
 use domain::{DomainEvent, Order, Payment, Recorded, Ticket};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub(super) struct Sale {
 pub(super) struct Paid {
     buyer: AccountId,
     amount: Money,
+    /// Taken by the seller, not by the provider.
+    at_the_door: bool,
     captured: bool,
     refunds: BTreeMap<RefundId, Refund>,
     /// By the provider's name, until it turns out that one was ours.
@@ -121,6 +123,7 @@ impl Book {
             let paid = Paid {
                 buyer: intent.buyer,
                 amount: intent.amount,
+                at_the_door: intent.source == AT_THE_DOOR,
                 captured: false,
                 refunds: BTreeMap::new(),
                 outside: BTreeMap::new(),
@@ -138,7 +141,7 @@ impl Paid {
         match event {
             PaymentEvent::PaymentCaptured(_) if !self.captured => {
                 self.captured = true;
-                vec![entry(Account::Provider, buyer, self.amount, "money is taken")]
+                vec![entry(self.till(), buyer, self.amount, "money is taken")]
             }
             PaymentEvent::RefundInitiated(asked) => {
                 self.put(asked.refund, asked.amount, RefundState::Initiated);
@@ -179,12 +182,17 @@ impl Paid {
         }
     }
 
+    /// Where its money is.
+    fn till(&self) -> Account {
+        if self.at_the_door { Account::Door } else { Account::Provider }
+    }
+
     fn put(&mut self, refund: RefundId, amount: Money, state: RefundState) {
         self.refunds.insert(refund, Refund { amount, state });
     }
 
     fn refund_succeeded(&mut self, id: RefundId, provider_ref: &str) -> Vec<Entry> {
-        let buyer = Account::Buyer(self.buyer);
+        let (buyer, till) = (Account::Buyer(self.buyer), self.till());
         let Some(refund) = self.refunds.get_mut(&id) else { return Vec::new() };
         let mut entries = Vec::new();
         // Noticed at the provider before its own answer came: it is one refund, not two.
@@ -199,7 +207,7 @@ impl Paid {
         if refund.state != RefundState::Succeeded {
             refund.state = RefundState::Succeeded;
             let why = "money has gone back";
-            entries.push(entry(Account::Refunds, Account::Provider, refund.amount, why));
+            entries.push(entry(Account::Refunds, till, refund.amount, why));
         }
         entries
     }

@@ -10,6 +10,8 @@ use domain::money::Money;
 pub enum Account {
     /// At the payment provider, ours.
     Provider,
+    /// Taken at the door: sellers have it in their hands.
+    Door,
     /// Owed to a buyer: taken, and no order has it yet or any more. Below zero: the buyer was given
     /// back what an order still has.
     Buyer(AccountId),
@@ -27,6 +29,7 @@ impl Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Provider => f.write_str("provider"),
+            Self::Door => f.write_str("door"),
             Self::Buyer(id) => write!(f, "buyer/{id}"),
             Self::Seller(Some(id)) => write!(f, "seller/{id}"),
             Self::Seller(None) => f.write_str("seller/unknown"),

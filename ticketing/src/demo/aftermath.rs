@@ -38,14 +38,14 @@ pub(super) enum Decision {
 impl Aftermath {
     pub(super) fn draw(dice: &mut StdRng, bank: &Bank) -> Self {
         match dice.random_range(0..100) {
-            0..8 => Self::SellerRefunds,
-            8..12 if bank.is_ours() => Self::RefundedElsewhere,
-            12..15 if bank.is_ours() => {
+            0..10 => Self::SellerRefunds,
+            10..18 if bank.is_ours() => Self::RefundedElsewhere,
+            18..24 if bank.is_ours() => {
                 Self::PartlyRefundedElsewhere { the_rest: dice.random_bool(0.5) }
             }
-            15..17 if bank.is_ours() => Self::Disputed(Decision::None),
-            17..19 if bank.is_ours() => Self::Disputed(Decision::Won),
-            19..21 if bank.is_ours() => Self::Disputed(Decision::Lost),
+            24..27 if bank.is_ours() => Self::Disputed(Decision::None),
+            27..30 if bank.is_ours() => Self::Disputed(Decision::Won),
+            30..33 if bank.is_ours() => Self::Disputed(Decision::Lost),
             _ => Self::Nothing,
         }
     }

@@ -118,31 +118,30 @@ impl Person {
         expect(&answer, StatusCode::CREATED, "an order")?;
         let order: OrderId = id(&answer.body)?;
         tally.remember(order);
-        match self.mood(bank) {
-            Mood::Pays => {
-                if self.pay(order, GOOD_CARD, bank, tally).await? {
-                    let aftermath = Aftermath::draw(&mut self.dice, bank);
-                    aftermath.happen(order, offer, bank, tally).await?;
-                }
-                Ok(())
-            }
+        let paid = match self.mood(bank) {
+            Mood::Pays => self.pay(order, GOOD_CARD, bank, tally).await?,
             Mood::PaysAtSecondTry => {
                 self.pay(order, BAD_CARD, bank, tally).await?;
-                self.pay(order, GOOD_CARD, bank, tally).await.map(drop)
+                self.pay(order, GOOD_CARD, bank, tally).await?
             }
-            Mood::PaysAndProves => self.pay(order, ASKING_CARD, bank, tally).await.map(drop),
-            Mood::PaysSlowly => self.pay(order, SLOW_CARD, bank, tally).await.map(drop),
+            Mood::PaysAndProves => self.pay(order, ASKING_CARD, bank, tally).await?,
+            Mood::PaysSlowly => self.pay(order, SLOW_CARD, bank, tally).await?,
             Mood::Cancels => {
                 // It may have expired on the way there, which is refused or already so.
                 self.shop.delete(&format!("/api/orders/{order}")).await?;
                 tally.cancelled.add(1);
-                Ok(())
+                false
             }
             Mood::Leaves => {
                 tally.abandoned.add(1);
-                Ok(())
+                false
             }
+        };
+        if paid {
+            let aftermath = Aftermath::draw(&mut self.dice, bank);
+            aftermath.happen(order, offer, bank, tally).await?;
         }
+        Ok(())
     }
 
     fn mood(&mut self, bank: &Bank) -> Mood {
@@ -157,7 +156,7 @@ impl Person {
         }
     }
 
-    /// Whether it was paid at once.
+    /// Whether it was paid.
     async fn pay(
         &mut self,
         order: OrderId,
@@ -180,17 +179,18 @@ impl Person {
                     tokio::time::sleep(Duration::from_millis(think)).await;
                     bank.decide(payment, self.dice.random_bool(0.8)).await;
                 }
-                self.await_bank(order, tally).await?;
+                return self.await_bank(order, tally).await;
             }
             _ => bail!("a payment was answered {}: {}", answer.status, answer.body),
         }
         Ok(answer.status == StatusCode::CREATED)
     }
 
-    async fn await_bank(&self, order: OrderId, tally: &Tally) -> anyhow::Result<()> {
+    async fn await_bank(&self, order: OrderId, tally: &Tally) -> anyhow::Result<bool> {
         loop {
             let answer = self.shop.get(&format!("/api/orders/{order}")).await?;
-            match answer.body["status"].as_str() {
+            let status = answer.body["status"].as_str();
+            match status {
                 Some("complete") => tally.paid.add(1),
                 Some("awaiting_payment") => {
                     tokio::time::sleep(ASK_AGAIN).await;
@@ -199,7 +199,7 @@ impl Person {
                 Some(_) => tally.refused.add(1),
                 None => bail!("an order was answered {}: {}", answer.status, answer.body),
             }
-            return Ok(());
+            return Ok(status == Some("complete"));
         }
     }
 }

@@ -80,6 +80,10 @@ fn balances(expected: &[(&str, i64)]) -> BTreeMap<String, i64> {
 }
 
 fn placed() -> Vec<DomainEvent> {
+    placed_from("tok_visa")
+}
+
+fn placed_from(source: &str) -> Vec<DomainEvent> {
     let (quantity, title) = (Quantity::ONE, Title::parse("Concert").unwrap());
     let listed = TicketListed {
         seller: AccountId(ID),
@@ -101,7 +105,7 @@ fn placed() -> Vec<DomainEvent> {
         order: OrderId(ID),
         buyer: AccountId(ID),
         amount: usd(2000),
-        source: "tok_visa".to_owned(),
+        source: source.to_owned(),
         provider_key: ID.to_string(),
     };
     vec![
@@ -112,8 +116,13 @@ fn placed() -> Vec<DomainEvent> {
 }
 
 fn captured() -> Vec<DomainEvent> {
+    captured_from("tok_visa")
+}
+
+fn captured_from(source: &str) -> Vec<DomainEvent> {
     let captured = PaymentCaptured { provider_ref: "pi_1".to_owned() };
-    [placed(), vec![DomainEvent::Payment(PaymentEvent::PaymentCaptured(captured))]].concat()
+    [placed_from(source), vec![DomainEvent::Payment(PaymentEvent::PaymentCaptured(captured))]]
+        .concat()
 }
 
 fn completed() -> Vec<DomainEvent> {
@@ -154,6 +163,14 @@ fn opened() -> PaymentEvent {
 fn closed(outcome: DisputeOutcome) -> PaymentEvent {
     let dispute = "du_1".to_owned();
     PaymentEvent::DisputeClosed(DisputeClosed { dispute, amount: usd(2000), outcome })
+}
+
+#[test]
+fn money_taken_at_the_door_is_not_at_the_provider() {
+    let taken = captured_from(AT_THE_DOOR);
+    assert_eq!(after(taken.clone()), balances(&[("door", 2000), ("buyer", -2000)]));
+    let back = payment([initiated(), succeeded()]);
+    assert_eq!(after([taken, back].concat()), balances(&[]));
 }
 
 #[test]
