@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::Dependencies;
 use crate::due_list::DueList;
-use crate::gateway::{Gateway, GatewayError, Statement, Taken};
+use crate::gateway::{Gateway, Statement, Taken};
 use crate::payment::PaymentProcess;
 use crate::process_manager::{Change, Clock, Origin, ProcessManager, TaskError, decided};
 use facts::Facts;
@@ -78,7 +78,9 @@ impl ProcessManager for NoticeProcess {
 
     async fn perform(&self, task: Task, clock: Clock) -> Result<(), TaskError> {
         let provider_ref = task.payment.as_str();
-        let statement = self.gateway.statement(provider_ref).await.map_err(unanswered)?;
+        let statement = self.gateway.statement(provider_ref).await;
+        // That nothing was learned is never a result.
+        let statement = statement.map_err(TaskError::transient)?;
         let payment = statement.as_ref().and_then(|statement| statement.key.parse().ok());
         let (Some(statement), Some(payment)) = (statement, payment) else {
             tracing::info!(provider_ref, "told of a payment that is not ours; it is left alone");
@@ -205,11 +207,6 @@ fn check_amount(
         }
         Taken::Open | Taken::Voided => Ok(false),
     }
-}
-
-/// Nothing was learned, and that is never a result: it is asked again.
-fn unanswered(error: GatewayError) -> TaskError {
-    TaskError::transient(error)
 }
 
 #[cfg(test)]
