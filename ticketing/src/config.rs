@@ -19,6 +19,8 @@ use crate::secrets::Secrets;
 const BUILD: &str = concat!("ticketing ", env!("CARGO_PKG_VERSION"));
 /// A role has few queries at once; what waits longer than this is better told to come back.
 const POOL_CONNECTIONS_MAX: u32 = 16;
+/// All roles together in one process; a private Postgres takes a hundred.
+const SHARED_POOL_CONNECTIONS_MAX: u32 = 48;
 const POOL_WAIT: Duration = Duration::from_secs(2);
 const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -236,6 +238,15 @@ pub(crate) fn open_log(url: &str) -> anyhow::Result<EventLog> {
 
 /// A pool of connections to Postgres; it connects on first use, so that it may come up later.
 pub(crate) fn open_database(url: &str) -> anyhow::Result<PgPool> {
+    open_pool(url, POOL_CONNECTIONS_MAX)
+}
+
+/// The same for all roles together.
+pub(crate) fn open_shared_database(url: &str) -> anyhow::Result<PgPool> {
+    open_pool(url, SHARED_POOL_CONNECTIONS_MAX)
+}
+
+fn open_pool(url: &str, connections_max: u32) -> anyhow::Result<PgPool> {
     let whose = "the address of Postgres (--database-url, DATABASE_URL)";
     // The parser takes any scheme for Postgres, and would connect to this machine.
     let named = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
@@ -243,7 +254,7 @@ pub(crate) fn open_database(url: &str) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions = url.parse().context(whose)?;
     let options = options.application_name("ticketing");
     Ok(PgPoolOptions::new()
-        .max_connections(POOL_CONNECTIONS_MAX)
+        .max_connections(connections_max)
         .acquire_timeout(POOL_WAIT)
         .connect_lazy_with(options))
 }

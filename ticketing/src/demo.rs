@@ -51,6 +51,10 @@ pub(crate) struct Settings {
     #[arg(long, default_value_t = 20, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
+    /// How long an order is held; those that are abandoned expire within the demo.
+    #[arg(long, default_value_t = 3, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=900))]
+    hold_seconds: u64,
     /// Makes the same choices again; a new one each time when not given.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -112,7 +116,7 @@ async fn list_tickets(
     let bar = counting_bar("listing tickets", settings.tickets.into())?;
     let mut sellers = Vec::new();
     for _ in 0..SELLERS {
-        sellers.push(Person::sign_up(shop, dice.random()).await?);
+        sellers.push(Person::sign_up(shop, dice.random(), settings.hold_seconds).await?);
     }
     let mut offers = Vec::new();
     for (number, seller) in (1..=settings.tickets).zip(sellers.iter().cycle()) {
@@ -131,7 +135,7 @@ async fn sign_up_buyers(
     let bar = counting_bar("signing up", settings.buyers.into())?;
     let seeds: Vec<u64> = (0..settings.buyers).map(|_| dice.random()).collect();
     let buyers = stream::iter(seeds)
-        .map(|seed| Person::sign_up(shop, seed))
+        .map(|seed| Person::sign_up(shop, seed, settings.hold_seconds))
         .buffer_unordered(SIGN_UPS_AT_ONCE)
         .inspect(|_| bar.inc(1))
         .try_collect()

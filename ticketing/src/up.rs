@@ -163,7 +163,7 @@ fn start_roles(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Roles> {
     let log = config::open_log(&backing.log_url)?;
-    let pool = config::open_database(&backing.database_url)?;
+    let pool = config::open_shared_database(&backing.database_url)?;
     let vault = Vault::new(pool.clone(), &secrets.vault);
     let gateway =
         StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())

@@ -14,8 +14,6 @@ use super::bank::Bank;
 use super::shop::{Answer, Shop};
 use super::tally::Tally;
 
-/// How long a demo order is held; those that are abandoned expire within the demo.
-const HOLD_SECONDS: u64 = 3;
 const UNITS_MAX: u32 = 5;
 const UNITS_PER_ORDER_MAX: u32 = 2;
 const THINK_MILLISECONDS_MAX: u64 = 300;
@@ -44,6 +42,8 @@ pub(crate) struct Offer {
 pub(crate) struct Person {
     shop: Shop,
     dice: StdRng,
+    /// How long an order is held.
+    hold_seconds: u64,
 }
 
 /// What a buyer does with a reservation.
@@ -59,14 +59,14 @@ enum Mood {
 }
 
 impl Person {
-    pub(crate) async fn sign_up(shop: &Shop, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn sign_up(shop: &Shop, seed: u64, hold_seconds: u64) -> anyhow::Result<Self> {
         let shop = shop.enter()?;
         // The same seed may have been here before, so the address has more in it.
         let name = uuid::Uuid::new_v4().simple();
         let credentials = json!({"email": format!("{name}@example.com"), "password": "demo-demo"});
         let answer = shop.post("/api/users/signup", &credentials).await?;
         expect(&answer, StatusCode::CREATED, "sign-up")?;
-        Ok(Self { shop, dice: StdRng::seed_from_u64(seed) })
+        Ok(Self { shop, dice: StdRng::seed_from_u64(seed), hold_seconds })
     }
 
     pub(crate) async fn list(
@@ -108,8 +108,7 @@ impl Person {
 
     async fn buy(&mut self, offer: &Offer, bank: &Bank, tally: &Tally) -> anyhow::Result<()> {
         let quantity = self.dice.random_range(1..=offer.max_per_order);
-        let body =
-            json!({"ticketId": offer.ticket, "quantity": quantity, "holdSeconds": HOLD_SECONDS});
+        let body = json!({"ticketId": offer.ticket, "quantity": quantity, "holdSeconds": self.hold_seconds});
         let answer = self.shop.post("/api/orders", &body).await?;
         if answer.status == StatusCode::BAD_REQUEST {
             tally.refused.add(1);

@@ -22,6 +22,8 @@ use crate::program::{Program, free_address, orders, ticketing};
 
 const SECONDS_DEFAULT: u64 = 20;
 const BUYERS_DEFAULT: u32 = 200;
+/// Shorter than some buyers take to answer their bank, and long enough to pay on a busy machine.
+const HOLD_SECONDS: &str = "5";
 const TICKETS_PER_BUYER: u32 = 2;
 /// Orders that come in between one kill and the next, at most.
 const ORDERS_BETWEEN_MAX: i64 = 40;
@@ -128,6 +130,7 @@ impl Storm {
             (self.seed.to_string(), (self.buyers * TICKETS_PER_BUYER).to_string());
         let mut command = ticketing(["demo", "--buyers", &buyers, "--seconds", &seconds]);
         command.args(["--seed", &seed, "--tickets", &tickets, "--sandbox", provider]);
+        command.args(["--hold-seconds", HOLD_SECONDS]);
         command.arg("--data").arg(data);
         let limit = AROUND + Duration::from_secs(self.seconds);
         async move { ended(command, limit).await }
