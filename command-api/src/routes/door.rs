@@ -12,7 +12,7 @@ use eventlog::Loaded;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::wire::Price;
-use web::{ApiError, Command, IfMatch, PathId, SignedIn, Written};
+use web::{ApiError, IfMatch, PathId, RequestCause, SignedIn, Written};
 
 use super::refunds::check_seller;
 use crate::refusal::{Refusal, not_executed, not_logged};
@@ -55,7 +55,7 @@ pub(super) async fn received(
     SignedIn(session): SignedIn,
     PathId(id): PathId<OrderId>,
     IfMatch(expected): IfMatch,
-    Command { cause, .. }: Command,
+    cause: RequestCause,
 ) -> Result<(Written, Json<Answer>), ApiError> {
     let cause = cause.by(Some(session.account));
     let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
@@ -103,7 +103,7 @@ pub(super) async fn returned(
     SignedIn(session): SignedIn,
     PathId(id): PathId<OrderId>,
     IfMatch(expected): IfMatch,
-    Command { cause, .. }: Command,
+    cause: RequestCause,
 ) -> Result<(Written, Json<Answer>), ApiError> {
     let cause = cause.by(Some(session.account));
     let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
