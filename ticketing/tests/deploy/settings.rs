@@ -10,6 +10,8 @@ use crate::rules::{Pod, Release, array, name};
 
 /// Settings that a pod of ours has no use for.
 const LEFT_OUT: &[(&str, &str)] = &[
+    ("TICKETING_READ_DATABASE_URL", "only with a login of that kind"),
+    ("TICKETING_NO_INTROSPECTION", "only when it is turned off"),
     ("TICKETING_DATA", "the keys come from a Secret"),
     ("TICKETING_NATS_CERTIFICATE", "the relay shows who it is by password, credentials or nkey"),
     ("TICKETING_NATS_KEY", "goes with the certificate"),

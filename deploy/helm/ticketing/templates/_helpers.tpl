@@ -190,6 +190,10 @@ securityContext:
 - name: RUST_LOG
   value: {{ . | quote }}
 {{- end }}
+{{- with .root.Values.monitoring.traces.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
 {{- include "ticketing.logEnv" .root }}
 {{- include "ticketing.databaseEnv" .root }}
 {{- if or $web (eq .role "process-managers") }}
@@ -207,6 +211,15 @@ securityContext:
 {{- with $settings.origins }}
 - name: TICKETING_ORIGINS
   value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
+{{- if eq .role "query-api" }}
+{{- with .root.Values.secrets.reader }}
+{{ include "ticketing.fromSecret" (dict "env" "TICKETING_READ_DATABASE_URL" "secret" . "key" "url") }}
+{{- end }}
+{{- if not $settings.introspection }}
+- name: TICKETING_NO_INTROSPECTION
+  value: "true"
 {{- end }}
 {{- end }}
 {{- if eq .role "command-api" }}
