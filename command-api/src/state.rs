@@ -1,10 +1,12 @@
 //! What the routes work with.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::FromRef;
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
 use eventlog::{EventLog, Vault};
-use web::Web;
+use web::{Deadline, Web};
 
 use crate::passwords::Passwords;
 use crate::signature::WebhookSecrets;
@@ -39,6 +41,19 @@ impl State {
             webhook_secrets: WebhookSecrets::default(),
             passwords: Passwords::new(),
         }
+    }
+}
+
+/// The state for one request: its log waits no longer than whoever asked does.
+pub(crate) struct Extract(pub(crate) State);
+
+impl FromRequestParts<State> for Extract {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+        let Deadline(deadline) = Deadline::from_request_parts(parts, state).await?;
+        let log = deadline.map_or_else(|| state.log.clone(), |until| state.log.until(until));
+        Ok(Self(State { log, ..state.clone() }))
     }
 }
 

@@ -4,6 +4,9 @@ use domain::id::CommandId;
 use domain::{Aggregate, Cause};
 use eventlog::{EventLog, ExecuteError, Executed};
 use uuid::Uuid;
+use web::ApiError;
+
+use crate::refusal::not_logged;
 
 /// The cause of one of the commands that a request leads to.
 pub(crate) fn step(cause: &Cause, name: &str) -> Cause {
@@ -29,4 +32,14 @@ pub(crate) async fn begin<A: Aggregate>(
     } else {
         log.execute_new(id, command, cause).await
     }
+}
+
+/// What a command was answered with when it took effect. A request made again is answered as it was
+/// the first time, however much has happened since.
+pub(crate) async fn first_answer<A: Aggregate>(
+    log: &EventLog,
+    id: &A::Id,
+    executed: Executed<A>,
+) -> Result<Executed<A>, ApiError> {
+    log.as_answered_first(id, executed).await.map_err(|error| not_logged(&error))
 }

@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use append::{Appended, Way};
+pub(crate) use append::{Appended, Call, Way};
 pub(crate) use feed::{Feed, FeedEvent, our_streams};
 pub(crate) use read::Reading;
 

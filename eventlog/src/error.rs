@@ -13,6 +13,10 @@ pub enum LogError {
     /// More is asked of this process than it does at once: try again later.
     #[error("too many commands wait in this process")]
     Overloaded,
+    /// The time for it was over: nothing was begun for it, or its outcome was not waited for. Try
+    /// again under the same id.
+    #[error("it was not done in time")]
+    TooLate,
     /// An event that this program cannot read.
     #[error(
         "event {event_type} at revision {revision} of {stream} (position {position}) cannot be read: {reason}"
@@ -39,7 +43,7 @@ impl LogError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Overloaded)
+        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::TooLate)
     }
 
     /// The event that cannot be read, if that is what is wrong.

@@ -49,6 +49,8 @@ struct Shared {
 struct Job<A: Aggregate> {
     ask: Ask<A>,
     asked: Instant,
+    /// Nobody waits for the answer after this, so nothing is begun for it.
+    deadline: Option<Instant>,
     answer: oneshot::Sender<Answer<A>>,
     /// Held until it is answered, even if nobody waits for the answer any more.
     _room: OwnedSemaphorePermit,
@@ -57,6 +59,10 @@ struct Job<A: Aggregate> {
 enum Ask<A: Aggregate> {
     /// Only to be told the state.
     Look,
+    /// The state, and whether that command took effect before.
+    Recall {
+        cause: Cause,
+    },
     Execute {
         command: A::Command,
         cause: Cause,
@@ -80,7 +86,18 @@ impl From<Option<Revision>> for Expected {
     }
 }
 
+/// Whoever asked longer ago has hardly waited for the answer; nothing is begun for it any more.
+const QUEUED_MAX: Duration = Duration::from_secs(5);
+
 impl<A: Aggregate> Job<A> {
+    /// Why nothing is to be begun for it any more, if that is so.
+    fn too_late(&self) -> Option<LogError> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Some(LogError::TooLate);
+        }
+        (self.asked.elapsed() >= QUEUED_MAX).then_some(LogError::Overloaded)
+    }
+
     fn is_of_new_stream(&self) -> bool {
         matches!(self.ask, Ask::Execute { expected: Expected::New, .. })
     }
@@ -95,8 +112,21 @@ impl Owners {
         Self { shared, kept: Kept::new(), room }
     }
 
-    pub(crate) async fn look<A: Aggregate>(self: &Arc<Self>, id: &A::Id) -> Answer<A> {
-        self.ask(id, Ask::Look).await
+    pub(crate) async fn look<A: Aggregate>(
+        self: &Arc<Self>,
+        id: &A::Id,
+        deadline: Option<Instant>,
+    ) -> Answer<A> {
+        self.ask(id, Ask::Look, deadline).await
+    }
+
+    pub(crate) async fn recall<A: Aggregate>(
+        self: &Arc<Self>,
+        id: &A::Id,
+        cause: &Cause,
+        deadline: Option<Instant>,
+    ) -> Answer<A> {
+        self.ask(id, Ask::Recall { cause: cause.clone() }, deadline).await
     }
 
     /// What is known already, if it was true within that time and nobody is at work on it.
@@ -114,23 +144,36 @@ impl Owners {
         command: A::Command,
         cause: &Cause,
         expected: Expected,
+        deadline: Option<Instant>,
     ) -> Answer<A> {
-        self.ask(id, Ask::Execute { command, cause: cause.clone(), expected }).await
+        self.ask(id, Ask::Execute { command, cause: cause.clone(), expected }, deadline).await
     }
 
-    async fn ask<A: Aggregate>(self: &Arc<Self>, id: &A::Id, ask: Ask<A>) -> Answer<A> {
+    async fn ask<A: Aggregate>(
+        self: &Arc<Self>,
+        id: &A::Id,
+        ask: Ask<A>,
+        deadline: Option<Instant>,
+    ) -> Answer<A> {
         let slot = self.kept.slot::<A>(stream_of::<A>(id)).await?;
         let room = Arc::clone(&self.room).try_acquire_owned();
         let room = room.map_err(|_| LogError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        match slot.push(Job { ask, asked: Instant::now(), answer, _room: room }) {
+        match slot.push(Job { ask, asked: Instant::now(), deadline, answer, _room: room }) {
             Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
             Pushed::NeedsOwner => {
                 tokio::spawn(own(Arc::clone(self), slot));
             }
         }
-        answered.await.unwrap_or_else(|_| {
+        match deadline {
+            None => answered.await,
+            Some(deadline) => match tokio::time::timeout_at(deadline, answered).await {
+                Ok(answered) => answered,
+                Err(_) => return Err(LogError::TooLate.into()),
+            },
+        }
+        .unwrap_or_else(|_| {
             let reason = "the stream's owner ended before it answered".to_owned();
             Err(LogError::Unavailable(reason).into())
         })

@@ -4,6 +4,7 @@
 //! - [`EventLog`]: a handle on the log, cheap to clone; it connects on first use and mends itself.
 //! - [`LogReader`]: the read half, for those who must not append.
 //! - `execute`: load, decide, append, and again after a conflict; one owner per stream.
+//! - `past`: an aggregate as it was, so that a request made again gets the answer it got first.
 //! - `wait`: waiting for an aggregate to come to a state; `subscribe`: following the whole log.
 //! - [`follow`]: a follower takes every event of the log once, in order, with its own checkpoint.
 //! - [`checkpoint`]: the guarded checkpoint of followers, in Postgres.
@@ -28,6 +29,7 @@ pub mod follow;
 mod history;
 mod install;
 pub mod parking;
+mod past;
 pub mod raw;
 mod reader;
 mod subscribe;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use domain::{Aggregate, Cause, Position, Revision};
 use futures::Stream;
+use tokio::time::Instant;
 
 pub use error::{ExecuteError, LogError};
 pub use follow::{FollowError, Follower, TakeError, follow};
@@ -50,6 +53,7 @@ pub use vault::{Vault, VaultError};
 
 use connection::Connection;
 use execute::{Expected, Owners};
+use past::Past;
 
 /// Where the log is, and who writes to it.
 #[derive(Clone)]
@@ -72,6 +76,9 @@ impl fmt::Debug for Settings {
 pub struct EventLog {
     connection: Arc<Connection>,
     owners: Arc<Owners>,
+    past: Arc<Past>,
+    /// When whoever calls no longer waits.
+    deadline: Option<Instant>,
 }
 
 /// The state of an aggregate as far as it is known to have come.
@@ -96,8 +103,9 @@ pub struct Executed<A: Aggregate> {
     pub position: Option<Position>,
     /// What this call appended; empty when it was already so.
     pub events: Vec<A::Event>,
-    /// The command with this id had taken effect before; nothing was appended now.
-    pub repeated: bool,
+    /// The command with this id took effect before, and this was its last event; nothing was
+    /// appended now, and the state is the present one. See [`EventLog::as_answered_first`].
+    pub repeated: Option<Revision>,
 }
 
 impl EventLog {
@@ -108,7 +116,14 @@ impl EventLog {
     pub fn new(settings: Settings) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&settings.connection_string)?);
         let owners = Arc::new(Owners::new(Arc::clone(&connection), settings.build));
-        Ok(Self { connection, owners })
+        Ok(Self { connection, owners, past: Arc::new(Past::new()), deadline: None })
+    }
+
+    /// The same log for somebody who waits no longer than until then. What is not done by then
+    /// fails with [`LogError::TooLate`], and no command is begun after it, whatever it had to wait for.
+    #[must_use]
+    pub fn until(&self, deadline: std::time::Instant) -> Self {
+        Self { deadline: Some(Instant::from_std(deadline)), ..self.clone() }
     }
 
     /// The same log, for somebody who only reads it.
@@ -130,7 +145,7 @@ impl EventLog {
     /// # Errors
     /// [`LogError`].
     pub async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, LogError> {
-        match self.owners.look::<A>(id).await {
+        match self.owners.look::<A>(id, self.deadline).await {
             Ok(Executed { state, revision, position, .. }) => {
                 Ok(Loaded { state, revision, position })
             }
@@ -188,7 +203,7 @@ impl EventLog {
         cause: &Cause,
         expected: Option<Revision>,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.owners.execute(id, command, cause, expected.into()).await
+        self.owners.execute(id, command, cause, expected.into(), self.deadline).await
     }
 
     /// Like [`EventLog::execute`], without reading first whether there is such an aggregate. Only for
@@ -204,7 +219,65 @@ impl EventLog {
         command: A::Command,
         cause: &Cause,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.owners.execute(id, command, cause, Expected::New).await
+        self.owners.execute(id, command, cause, Expected::New, self.deadline).await
+    }
+
+    /// What came of a command that was given before, whatever is to come of it now; none: it had no
+    /// effect yet.
+    ///
+    /// # Errors
+    /// [`ExecuteError::KeyReused`] when its id was given to another command; the log.
+    pub async fn recall<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        cause: &Cause,
+    ) -> Result<Option<Executed<A>>, ExecuteError<A::Rejection>> {
+        let known = self.owners.recall::<A>(id, cause, self.deadline).await?;
+        Ok(known.repeated.is_some().then_some(known))
+    }
+
+    /// What was answered when a command took effect: with the state, revision and position of then,
+    /// when it is a repeated one and more has happened since.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn as_answered_first<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        executed: Executed<A>,
+    ) -> Result<Executed<A>, LogError> {
+        let Some(before) = executed.repeated.filter(|_| executed.repeated != executed.revision)
+        else {
+            return Ok(executed);
+        };
+        let then = self.in_time(self.past.at::<A>(&self.connection, id, before)).await?;
+        let Loaded { state, revision, position } = then;
+        Ok(Executed { state, revision, position, ..executed })
+    }
+
+    /// The state of an aggregate when `done` was first true of it, or its newest if it never was.
+    /// Reads the whole stream, so it is for short ones.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn first<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        done: impl Fn(&A) -> bool + Send + Sync,
+    ) -> Result<Loaded<A>, LogError> {
+        self.in_time(self.past.first(&self.connection, id, done)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, LogError>>,
+    ) -> Result<T, LogError> {
+        match self.deadline {
+            None => call.await,
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, call).await.unwrap_or(Err(LogError::TooLate))
+            }
+        }
     }
 
     /// Loads an aggregate, then follows its stream until `done` or until the time is over; gives
@@ -220,6 +293,8 @@ impl EventLog {
         done: impl Fn(&A) -> bool + Send,
     ) -> Result<Loaded<A>, LogError> {
         let loaded = self.load(id).await?;
+        let left = self.deadline.map(|deadline| deadline - Instant::now());
+        let within = left.map_or(within, |left| left.min(within));
         wait::wait_until(&self.connection, id, loaded, within, done).await
     }
 

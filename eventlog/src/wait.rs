@@ -52,7 +52,11 @@ async fn follow<A: Aggregate>(
     Ok(())
 }
 
-fn absorb<A: Aggregate>(loaded: &mut Loaded<A>, stored: &Stored) -> Result<(), LogError> {
+/// Takes the next event into the state.
+pub(crate) fn absorb<A: Aggregate>(
+    loaded: &mut Loaded<A>,
+    stored: &Stored,
+) -> Result<(), LogError> {
     if !stored.is_of_the_log() {
         let recorded = decode::<A::Event>(stored)?;
         loaded.state = std::mem::take(&mut loaded.state).evolve(&recorded.event);

@@ -95,6 +95,7 @@ fn is_for_good<R>(error: &ExecuteError<R>) -> bool {
         | ExecuteError::Log(
             LogError::Unavailable(_)
             | LogError::Overloaded
+            | LogError::TooLate
             | LogError::Undecodable { .. }
             | LogError::Unencodable { .. }
             | LogError::Settings(_)

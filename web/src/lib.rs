@@ -7,6 +7,7 @@
 //!   whether a session is still open. [`TokenKeys`]: the keys of tokens.
 //! - [`ClientAddress`]: how many requests an address and an account may make.
 //! - [`Command`], [`RequestCause`]: a request to change something, and its [`domain::Cause`].
+//! - [`Deadline`]: by when a request has to be answered.
 //! - [`Fields`]: the members of a JSON body, read one by one so that every bad one is named.
 //! - [`IfMatch`], [`ReadPosition`], [`Written`]: which state a client has seen, and which it made.
 //! - [`wire`]: tickets and orders as JSON.
@@ -19,6 +20,7 @@ mod client;
 mod command;
 mod cookie;
 mod cors;
+mod deadline;
 mod description;
 mod fields;
 mod head;
@@ -43,6 +45,7 @@ pub use accounts::{Accounts, Unavailable};
 pub use client::ClientAddress;
 pub use command::{Command, RequestCause};
 pub use cookie::SetCookie;
+pub use deadline::Deadline;
 pub use description::{Api, described};
 pub use fields::Fields;
 pub use health::ReadyCheck;

@@ -18,7 +18,7 @@ use crate::health::{self, ReadyCheck};
 use crate::problem::ApiError;
 use crate::serve::{self, Bounds};
 use crate::session::Web;
-use crate::{body, cors, layers};
+use crate::{body, cors, deadline, layers};
 
 /// What is served at one address.
 pub struct Server {
@@ -57,6 +57,7 @@ fn layered(router: Router, web: &Web, bounds: &Bounds) -> Router {
         })
         .layer(from_fn_with_state(bounds.body_within, body::collect))
         .layer(timeout(bounds.request_within))
+        .layer(from_fn_with_state(bounds.request_within, deadline::begin))
         .layer(CatchPanicLayer::custom(layers::panicked));
     // Without it an `OPTIONS` is a method like any other that is not known.
     let router = match web.origins() {

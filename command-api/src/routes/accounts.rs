@@ -1,7 +1,6 @@
 //! Signing up, in and out, and who is signed in.
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::TimeDelta;
@@ -22,8 +21,8 @@ use web::{
 use super::erasure::not_erased;
 use crate::bodies::Credentials;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
-use crate::state::State;
-use crate::step::{derived, step};
+use crate::state::{Extract, State};
+use crate::step::{derived, first_answer, step};
 
 /// Of a browser and of a program alike.
 pub(super) const SESSION_LASTS: TimeDelta = TimeDelta::days(30);
@@ -61,7 +60,7 @@ pub(super) struct Nothing {}
     )
 )]
 pub(super) async fn sign_up(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     _: SameOrigin,
     _: NoVersion,
     Command { mut fields, cause }: Command,
@@ -85,7 +84,8 @@ pub(super) async fn sign_up(
     let registering = step(&cause, "register");
     let registered = state.log.execute::<Account>(&account, register, &registering).await;
     let registered = match registered {
-        Ok(registered) => registered.state,
+        // With the password of then: one that was changed since is not shown by this request.
+        Ok(registered) => first_answer(&state.log, &account, registered).await?.state,
         Err(error) => {
             if just_now && matches!(error, ExecuteError::KeyReused) {
                 give_back_address(&state, &claim, account, &cause).await?;
@@ -115,7 +115,7 @@ pub(super) async fn sign_up(
     )
 )]
 pub(super) async fn sign_in(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     _: SameOrigin,
     _: NoVersion,
     client: ClientAddress,
@@ -188,7 +188,7 @@ pub(super) fn not_opened(error: ExecuteError<AccountRejection>) -> ApiError {
     security((), ("session" = []), ("token" = []))
 )]
 pub(super) async fn sign_out(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     _: SameOrigin,
     MaybeSignedIn(session): MaybeSignedIn,
     IfMatch(expected): IfMatch,
@@ -199,7 +199,7 @@ pub(super) async fn sign_out(
         let cause = step(&cause.by(Some(account)), "revoke");
         let revoke = AccountCommand::RevokeSession { session };
         let revoked = state.log.execute_if::<Account>(&account, revoke, &cause, expected).await;
-        let revoked = revoked.map_err(not_executed)?;
+        let revoked = first_answer(&state.log, &account, revoked.map_err(not_executed)?).await?;
         written = state.web.written(revoked.position, revoked.revision);
     }
     let headers = (state.web.clear_session(), written);
@@ -213,7 +213,7 @@ pub(super) async fn sign_out(
     security((), ("session" = []), ("token" = []))
 )]
 pub(super) async fn current_user(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     MaybeSignedIn(session): MaybeSignedIn,
 ) -> Result<impl IntoResponse, ApiError> {
     let Some(session) = session else { return Ok(Json(CurrentUser { current_user: None })) };
@@ -301,7 +301,7 @@ async fn open_session(
     let expires_at = cause.now + SESSION_LASTS;
     let command = AccountCommand::OpenSession { verified, session, now: cause.now, expires_at };
     let opened = state.log.execute::<Account>(&account, command, &step(cause, "session")).await;
-    let opened = opened.map_err(not_opened)?;
+    let opened = first_answer(&state.log, &account, opened.map_err(not_opened)?).await?;
     let written = state.web.written(opened.position, opened.revision);
     // Made again with its key: it ends when it was to end the first time.
     let expires_at = end_of(&opened.state, session).unwrap_or(expires_at);

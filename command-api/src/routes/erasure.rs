@@ -1,6 +1,5 @@
 //! Forgetting a person who asks for it.
 
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use domain::Account;
@@ -11,7 +10,7 @@ use eventlog::erasure::{self, ErasureError};
 use web::{ApiError, IfMatch, Presented, RequestCause};
 
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
-use crate::state::State;
+use crate::state::{Extract, State};
 
 /// Be forgotten
 ///
@@ -26,7 +25,7 @@ use crate::state::State;
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn erase(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     Presented { session, .. }: Presented,
     IfMatch(expected): IfMatch,
     cause: RequestCause,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use domain::id::{AccountId, OrderId, TicketId};
@@ -18,8 +17,8 @@ use web::{ApiError, Command, IfMatch, NoVersion, PathId, RequestCause, SignedIn}
 use super::tickets::{parse_quantity, whole};
 use crate::bodies::OrderRequest;
 use crate::refusal::{Refusal, not_executed, not_logged};
-use crate::state::State;
-use crate::step::{begin, derived, step};
+use crate::state::{Extract, State};
+use crate::step::{begin, derived, first_answer, step};
 
 /// Order units of a ticket
 ///
@@ -38,7 +37,7 @@ use crate::step::{begin, derived, step};
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn place(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     _: NoVersion,
     Command { mut fields, cause }: Command,
@@ -78,7 +77,7 @@ pub(super) async fn place(
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn cancel(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     PathId(id): PathId<OrderId>,
     IfMatch(expected): IfMatch,
@@ -88,7 +87,7 @@ pub(super) async fn cancel(
     let cause = step(&cause.by(Some(by)), "cancel");
     let command = OrderCommand::Cancel { by };
     let executed = state.log.execute_if::<Order>(&id, command, &cause, expected).await;
-    let executed = executed.map_err(not_executed)?;
+    let executed = first_answer(&state.log, &id, executed.map_err(not_executed)?).await?;
     Ok((StatusCode::NO_CONTENT, state.web.written(executed.position, executed.revision), ()))
 }
 
@@ -142,6 +141,7 @@ async fn place_on(
     let placing = step(cause, "place");
     match begin::<Order>(&state.log, &id, command, &placing, repeatable).await {
         Ok(executed) => {
+            let executed = first_answer(&state.log, &id, executed).await?;
             let placed = executed.state.terms().cloned().unwrap_or(terms);
             Ok((placed, executed.position))
         }
@@ -157,7 +157,8 @@ async fn placed_before(
     state: &State,
     id: OrderId,
 ) -> Result<(OrderPlaced, Option<Position>), ApiError> {
-    let loaded = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
+    let loaded = state.log.first::<Order>(&id, |order| order.terms().is_some()).await;
+    let loaded = loaded.map_err(|error| not_logged(&error))?;
     let terms = loaded.state.terms().ok_or_else(|| OrderRejection::NotFound.answer())?;
     Ok((terms.clone(), loaded.position))
 }

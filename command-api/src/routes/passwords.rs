@@ -1,6 +1,5 @@
 //! Changing one's password.
 
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use domain::Account;
@@ -11,14 +10,15 @@ use web::{ApiError, ClientAddress, Command, IfMatch, SignedIn};
 use super::erasure::claim_of;
 use crate::bodies::PasswordChange;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
-use crate::state::State;
-use crate::step::step;
+use crate::state::Extract;
+use crate::step::{first_answer, step};
 
 /// Change the password
 ///
 /// Whoever knows the present password gives a new one; all other sessions end.
 //
-// Made again after it took effect, the new password is the present one and nothing is left to do.
+// Made again after it took effect, even without a key, the new password is the present one and
+// nothing is left to do.
 #[utoipa::path(
     put, path = "/api/users/me/password", tag = "accounts",
     request_body = PasswordChange,
@@ -26,7 +26,7 @@ use crate::step::step;
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn change(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     IfMatch(expected): IfMatch,
     client: ClientAddress,
@@ -42,6 +42,13 @@ pub(super) async fn change(
     let cause = cause.by(Some(account));
     client.shows_password(&claim_of(&state, account).await?)?;
 
+    let changing = step(&cause, "change-password");
+    let before = state.log.recall::<Account>(&account, &changing).await.map_err(not_executed)?;
+    if let Some(before) = before {
+        let changed = first_answer(&state.log, &account, before).await?;
+        let written = state.web.written(changed.position, changed.revision);
+        return Ok((StatusCode::NO_CONTENT, written, ()));
+    }
     let known = state.log.load::<Account>(&account).await.map_err(|error| not_logged(&error))?;
     let Account::Registered { password: verified, .. } = known.state else {
         return Err(AccountRejection::Erased.answer());
@@ -64,7 +71,6 @@ pub(super) async fn change(
     let now = cause.now;
     let command =
         AccountCommand::ChangePassword { verified, password, session: session.session, now };
-    let changing = step(&cause, "change-password");
     let changed = state.log.execute_if::<Account>(&account, command, &changing, expected).await;
     let changed = changed.map_err(not_executed)?;
     Ok((StatusCode::NO_CONTENT, state.web.written(changed.position, changed.revision), ()))

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::id::{AccountId, OrderId, PaymentId};
@@ -16,7 +15,7 @@ use web::{ApiError, Command, NoVersion, SignedIn};
 
 use crate::bodies::PaymentRequest;
 use crate::refusal::{Refusal, not_executed, not_logged, not_sealed};
-use crate::state::State;
+use crate::state::{Extract, State};
 use crate::step::{derived, step};
 
 /// How long an answer waits for the order to follow its payment.
@@ -59,7 +58,7 @@ pub(super) struct Answer {
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn pay(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     _: NoVersion,
     Command { mut fields, cause }: Command,
@@ -80,7 +79,10 @@ pub(super) async fn pay(
     let payment = payment.map_err(|error| not_logged(&error))?;
     let position = payment.position.max(position);
     let outcome = payment.state.outcome();
-    answer(&state, &wish, outcome, position, payment.revision).await
+    // What came later, such as a refund, is not what this request made.
+    let first = state.log.first::<Payment>(&id, |then| then.outcome() == outcome).await;
+    let revision = first.map_err(|error| not_logged(&error))?.revision;
+    answer(&state, &wish, outcome, position, revision).await
 }
 
 struct Wish {

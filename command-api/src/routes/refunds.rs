@@ -1,7 +1,6 @@
 //! Giving the money of an order back.
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use domain::id::{AccountId, OrderId, RefundId};
@@ -16,8 +15,8 @@ use web::{ApiError, Command, IfMatch, PathId, SignedIn};
 
 use crate::bodies::RefundRequest;
 use crate::refusal::{Refusal, not_executed, not_logged};
-use crate::state::State;
-use crate::step::{derived, step};
+use crate::state::{Extract, State};
+use crate::step::{derived, first_answer, step};
 
 const REASON_CHARACTERS_MAX: usize = 500;
 const ONLY_THE_SELLER: &str = "Only the seller can give the money back";
@@ -51,7 +50,7 @@ pub(super) struct Answer {
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn request(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     PathId(id): PathId<OrderId>,
     IfMatch(expected): IfMatch,
@@ -72,9 +71,13 @@ pub(super) async fn request(
     let requesting = step(&cause, "refund");
     let (refund, revision, position) =
         match state.log.execute_if::<Order>(&id, command, &requesting, expected).await {
-            Ok(executed) => (refund, executed.revision, executed.position),
+            Ok(executed) => {
+                let executed = first_answer(&state.log, &id, executed).await?;
+                (refund, executed.revision, executed.position)
+            }
             Err(ExecuteError::Rejected(OrderRejection::OtherRefund)) => {
-                let order = state.log.load::<Order>(&id).await;
+                // As it was when that was asked for.
+                let order = state.log.first::<Order>(&id, |order| refund_of(order).is_some()).await;
                 let order = order.map_err(|error| not_logged(&error))?;
                 let asked = refund_of(&order.state);
                 let asked = asked.ok_or_else(|| OrderRejection::OtherRefund.answer())?;

@@ -1,7 +1,6 @@
 //! Where one is signed in, and ending that.
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::Utc;
@@ -13,8 +12,8 @@ use utoipa::ToSchema;
 use web::{ApiError, IfMatch, PathId, RequestCause, SignedIn};
 
 use crate::refusal::{not_executed, not_logged};
-use crate::state::State;
-use crate::step::step;
+use crate::state::Extract;
+use crate::step::{first_answer, step};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Sessions {
@@ -46,7 +45,7 @@ struct Shown {
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn list(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(own): SignedIn,
 ) -> Result<impl IntoResponse, ApiError> {
     let known = state.log.load::<Account>(&own.account).await;
@@ -79,7 +78,7 @@ pub(super) async fn list(
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn revoke(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(own): SignedIn,
     PathId(session): PathId<SessionId>,
     IfMatch(expected): IfMatch,
@@ -88,6 +87,6 @@ pub(super) async fn revoke(
     let cause = step(&cause.by(Some(own.account)), "revoke");
     let revoke = AccountCommand::RevokeSession { session };
     let revoked = state.log.execute_if::<Account>(&own.account, revoke, &cause, expected).await;
-    let revoked = revoked.map_err(not_executed)?;
+    let revoked = first_answer(&state.log, &own.account, revoked.map_err(not_executed)?).await?;
     Ok((StatusCode::NO_CONTENT, state.web.written(revoked.position, revoked.revision), ()))
 }

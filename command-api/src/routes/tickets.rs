@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use domain::id::{AccountId, TicketId};
@@ -11,14 +10,14 @@ use domain::money::{Currency, InvalidMoney, Money};
 use domain::text::{InvalidQuantity, InvalidTitle, Quantity, Title};
 use domain::ticket::{TicketCommand, TicketListed, TicketRejection};
 use domain::{Aggregate, Cause, Revision, Ticket};
-use eventlog::{ExecuteError, Executed};
+use eventlog::{EventLog, ExecuteError, Executed};
 use web::wire::{self, Price};
 use web::{ApiError, Command, Fields, IfMatch, NoVersion, PathId, RequestCause, SignedIn};
 
 use crate::bodies::{Edit, Listing};
 use crate::refusal::{Refusal, not_executed, not_logged};
-use crate::state::State;
-use crate::step::{begin, derived, step};
+use crate::state::Extract;
+use crate::step::{begin, derived, first_answer, step};
 
 /// A seller who names no limit lets nobody take more units than this at once, however many there
 /// are now or later.
@@ -36,7 +35,7 @@ const WITHDRAWN_BECAUSE: &str = "withdrawn by the seller";
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn list(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     _: NoVersion,
     Command { mut fields, cause }: Command,
@@ -51,13 +50,13 @@ pub(super) async fn list(
     let command = TicketCommand::List { seller, title, price, quantity, max_per_order };
     let listing = step(&cause, "list");
     let executed = begin::<Ticket>(&state.log, &id, command, &listing, repeatable).await;
-    let position = executed.map_err(not_executed)?.position;
+    let executed = first_answer(&state.log, &id, executed.map_err(not_executed)?).await?;
 
     // What was listed, even if the request is made again when others have bought some of it.
     let listed = domain::ticket::TicketEvent::TicketListed(listed);
     let answer = shown(id, &Ticket::fold([&listed]), Some(Revision(0)))?;
     let location = [(header::LOCATION, format!("/api/tickets/{id}"))];
-    let written = state.web.written(position, Some(Revision(0)));
+    let written = state.web.written(executed.position, Some(Revision(0)));
     Ok((StatusCode::CREATED, location, written, Json(answer)))
 }
 
@@ -83,19 +82,20 @@ pub(super) async fn list(
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn edit(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     PathId(id): PathId<TicketId>,
     IfMatch(expected): IfMatch,
     Command { fields, cause }: Command,
 ) -> Result<impl IntoResponse, ApiError> {
     let by = session.account;
+    let repeatable = cause.is_repeatable();
     let cause = cause.by(Some(by));
     let recent = state.log.load_within::<Ticket>(&id, Duration::MAX).await;
     let known = recent.map_err(|error| not_logged(&error))?;
     let bound = expected.or(known.revision);
     let executed = match commands(&known.state, by, fields.clone(), &cause) {
-        Ok(commands) => execute_all(&state, id, commands, bound).await,
+        Ok(commands) => execute_all(&state.log, id, commands, bound, repeatable).await,
         // It may have been listed, or priced in another currency, by another process.
         Err(_) => Err(ExecuteError::RevisionMismatch { actual: None }),
     };
@@ -104,7 +104,7 @@ pub(super) async fn edit(
             let loaded = state.log.load::<Ticket>(&id).await;
             let known = loaded.map_err(|error| not_logged(&error))?;
             let commands = commands(&known.state, by, fields, &cause)?;
-            execute_all(&state, id, commands, expected).await
+            execute_all(&state.log, id, commands, expected, repeatable).await
         }
         executed => executed,
     };
@@ -123,7 +123,7 @@ pub(super) async fn edit(
     security(("session" = []), ("token" = []))
 )]
 pub(super) async fn withdraw(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     SignedIn(session): SignedIn,
     PathId(id): PathId<TicketId>,
     IfMatch(expected): IfMatch,
@@ -133,7 +133,7 @@ pub(super) async fn withdraw(
     let cause = step(&cause.by(Some(by)), "withdraw");
     let command = TicketCommand::Withdraw { by, reason: WITHDRAWN_BECAUSE.to_owned() };
     let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await;
-    let executed = executed.map_err(not_executed)?;
+    let executed = first_answer(&state.log, &id, executed.map_err(not_executed)?).await?;
     Ok((StatusCode::NO_CONTENT, state.web.written(executed.position, executed.revision), ()))
 }
 
@@ -175,16 +175,43 @@ fn commands(
 
 /// Only the first is bound to the expected revision.
 async fn execute_all(
-    state: &State,
+    log: &EventLog,
     id: TicketId,
-    Commands { first: (command, cause), second }: Commands,
+    Commands { first, second }: Commands,
     expected: Option<Revision>,
+    repeatable: bool,
 ) -> Result<Executed<Ticket>, ExecuteError<TicketRejection>> {
-    let executed = state.log.execute_if::<Ticket>(&id, command, &cause, expected).await?;
-    match second {
-        None => Ok(executed),
-        Some((command, cause)) => state.log.execute::<Ticket>(&id, command, &cause).await,
+    if let Some(second) = &second
+        && repeatable
+        && let Some(done) = done_before(log, id, [&first, second]).await?
+    {
+        return Ok(done);
     }
+    let (command, cause) = first;
+    let mut executed = log.execute_if::<Ticket>(&id, command, &cause, expected).await?;
+    if let Some((command, cause)) = second {
+        executed = log.execute::<Ticket>(&id, command, &cause).await?;
+    }
+    Ok(log.as_answered_first(&id, executed).await?)
+}
+
+/// What two commands had made of the ticket when they were given before. Of the two, one may have
+/// had nothing to do then; it must not get something to do by what others have changed since.
+async fn done_before(
+    log: &EventLog,
+    id: TicketId,
+    commands: [&(TicketCommand, Cause); 2],
+) -> Result<Option<Executed<Ticket>>, ExecuteError<TicketRejection>> {
+    let mut last: Option<Executed<Ticket>> = None;
+    for (_, cause) in commands {
+        let given = log.recall::<Ticket>(&id, cause).await?;
+        last = [last, given].into_iter().flatten().max_by_key(|given| given.repeated);
+    }
+    let Some(last) = last else { return Ok(None) };
+    let then = log.as_answered_first(&id, last).await?;
+    let is_so = |command: &TicketCommand| then.state.decide(command.clone()) == Ok(Vec::new());
+    let all_done = commands.iter().all(|(command, _)| is_so(command));
+    Ok(all_done.then_some(then))
 }
 
 /// Whether, as things stand, the first command would be accepted and the second then refused.

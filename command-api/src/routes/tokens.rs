@@ -1,7 +1,6 @@
 //! Tokens for programs.
 
 use axum::Json;
-use axum::extract::State as Extract;
 use axum::http::header;
 use axum::response::IntoResponse;
 use domain::account::{Access, AccountCommand, AccountEvent};
@@ -17,8 +16,8 @@ use web::{
 use super::accounts::{Known, SESSION_LASTS, authenticate, not_opened};
 use crate::bodies::{Credentials, Refresh};
 use crate::refusal::not_executed;
-use crate::state::State;
-use crate::step::{derived, step};
+use crate::state::{Extract, State};
+use crate::step::{derived, first_answer, step};
 
 /// Long enough to spare us requests, short enough that a new key is known before it is needed.
 const KEYS_CACHED: &str = "public, max-age=300";
@@ -44,7 +43,7 @@ pub(super) struct Tokens {
     responses((status = 200, description = "Two tokens", body = Tokens, headers(("ETag" = String))))
 )]
 pub(super) async fn issue(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     _: SameOrigin,
     _: NoVersion,
     client: ClientAddress,
@@ -62,6 +61,7 @@ pub(super) async fn issue(
     let expires_at = end_of(&opened.state, session, refresh)
         .ok_or_else(|| ApiError::conflict("These tokens have been used up, please ask anew"))?;
     let session = Session { account, session, expires_at };
+    let opened = first_answer(&state.log, &account, opened).await?;
     let written = state.web.written(opened.position, opened.revision);
     answer(&state, &session, refresh, now, written)
 }
@@ -79,7 +79,7 @@ pub(super) async fn issue(
     )
 )]
 pub(super) async fn refresh(
-    Extract(state): Extract<State>,
+    Extract(state): Extract,
     _: SameOrigin,
     _: NoVersion,
     Command { mut fields, cause }: Command,
@@ -102,6 +102,7 @@ pub(super) async fn refresh(
     }
     let expires_at = end_of(&traded.state, session, next).ok_or_else(ApiError::unauthorized)?;
     let session = Session { account, session, expires_at };
+    let traded = first_answer(&state.log, &account, traded).await?;
     let written = state.web.written(traded.position, traded.revision);
     answer(&state, &session, next, now, written)
 }
@@ -111,7 +112,7 @@ pub(super) async fn refresh(
     get, path = "/.well-known/jwks.json", tag = "accounts",
     responses((status = 200, description = "A JWK set (RFC 7517)", body = Value))
 )]
-pub(super) async fn public_keys(Extract(state): Extract<State>) -> impl IntoResponse {
+pub(super) async fn public_keys(Extract(state): Extract) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, KEYS_CACHED)], Json(state.web.public_keys().clone()))
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use command_api::{LogAccounts, State};
-use domain::id::{AccountId, SessionId};
+use domain::id::{AccountId, CommandId, SessionId};
+use domain::{Actor, Cause};
 use embedded_log::testing::TestLog;
 use eventlog::{EventLog, Settings, Vault};
 use local_services::testing::TestDatabase;
@@ -230,4 +231,18 @@ pub(crate) async fn bad_fields(response: Response) -> Vec<String> {
 
 pub(crate) fn header(headers: &HeaderMap, name: &str) -> String {
     headers[name].to_str().unwrap().to_owned()
+}
+
+/// The cause of something that no request asks for.
+pub(crate) fn cause() -> Cause {
+    let id = Uuid::now_v7();
+    Cause {
+        command: CommandId(id),
+        fingerprint: None,
+        correlation: id,
+        causation: id,
+        actor: Actor::Process("test".to_owned()),
+        trace: None,
+        now: Utc::now(),
+    }
 }

@@ -7,31 +7,18 @@ use chrono::TimeDelta;
 use domain::account::AccountCommand;
 use domain::email::Email;
 use domain::email_claim::EmailClaimCommand;
-use domain::id::{CommandId, SessionId};
-use domain::{Account, Actor, Cause, EmailClaim};
+use domain::id::SessionId;
+use domain::{Account, EmailClaim};
 use eventlog::VaultError;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
-use crate::app::{App, PASSWORD, Person, concert, ok, refused};
+use crate::app::{App, PASSWORD, Person, cause, concert, ok, refused};
 use crate::bank::{count, everything};
 
 const ME: &str = "/api/users/me";
-
-fn cause() -> Cause {
-    let id = Uuid::now_v7();
-    Cause {
-        command: CommandId(id),
-        fingerprint: None,
-        correlation: id,
-        causation: id,
-        actor: Actor::Anonymous,
-        trace: None,
-        now: chrono::Utc::now(),
-    }
-}
 
 async fn sign_up(app: &App, email: &str) -> Response {
     let body = json!({"email": email, "password": "somebody else's password"});

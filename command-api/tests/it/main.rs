@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails on the spot")]
 
 mod accounts;
+mod again;
 mod app;
 mod authorization;
 mod bank;

@@ -1,16 +1,15 @@
 use std::time::Duration;
 
 use axum::extract::FromRequest;
-use chrono::Utc;
 use domain::id::{CommandId, OrderId, PaymentId};
 use domain::order::{OrderCommand, Status};
 use domain::payment::{PaymentCommand, ProviderResult};
-use domain::{Actor, Cause, Order, Payment};
+use domain::{Cause, Order, Payment};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::{App, Person, bad_fields, concert, ok, refused};
+use crate::app::{App, Person, bad_fields, cause, concert, ok, refused};
 use crate::bank::{Bank, count};
 
 struct Shop {
@@ -42,19 +41,6 @@ impl Shop {
         let id: OrderId = self.order.parse().unwrap();
         let order = self.app.log.load::<Order>(&id).await.unwrap().state;
         order.status().unwrap().clone()
-    }
-}
-
-fn cause() -> Cause {
-    let id = Uuid::now_v7();
-    Cause {
-        command: CommandId(id),
-        fingerprint: None,
-        correlation: id,
-        causation: id,
-        actor: Actor::Process("test".to_owned()),
-        trace: None,
-        now: Utc::now(),
     }
 }
 

@@ -1,10 +1,16 @@
 //! Passwords that change, and sessions that end.
 
+use chrono::{TimeDelta, Utc};
+use domain::Account;
+use domain::account::{AccountCommand, SESSIONS_MAX};
+use domain::id::SessionId;
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::app::{App, PASSWORD, bad_fields, ok, refused};
+use uuid::Uuid;
+
+use crate::app::{App, PASSWORD, bad_fields, cause, ok, refused};
 use crate::bank::count;
 
 const NEW: &str = "a better password";
@@ -94,4 +100,40 @@ async fn a_person_sees_the_open_sessions_and_ends_one() {
     assert_eq!(list().await.len(), 1);
     let request = person.program(Method::GET, "/api/users/sessions", &program);
     ok(request.send().await.unwrap(), StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn nobody_has_more_than_so_many_sessions_and_the_one_that_would_end_first_gives_way() {
+    let app = App::start().await;
+    let person = app.person().await;
+    // Signing in by password is limited, and means to be slow; a program's session counts the same.
+    let known = app.log.load::<Account>(&person.id).await.unwrap().state;
+    let Account::Registered { password: verified, .. } = known else { panic!("{known:?}") };
+    let now = Utc::now();
+    for n in 1..SESSIONS_MAX {
+        let open = AccountCommand::OpenSession {
+            verified: verified.clone(),
+            session: SessionId(Uuid::now_v7()),
+            now,
+            // They end before the first one, each a little later.
+            expires_at: now + TimeDelta::minutes(i64::try_from(n).unwrap()),
+        };
+        app.log.execute::<Account>(&person.id, open, &cause()).await.unwrap();
+    }
+    let sessions = async || {
+        let answer = ok(person.get("/api/users/sessions").await, StatusCode::OK).await;
+        let sessions = answer["sessions"].as_array().unwrap().clone();
+        sessions.into_iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+    };
+    let full = sessions().await;
+    assert_eq!(full.len(), SESSIONS_MAX);
+
+    let body = json!({"email": person.email, "password": PASSWORD});
+    let elsewhere = app.visitor();
+    ok(elsewhere.post("/api/users/signin", &body).await, StatusCode::OK).await;
+    let still = sessions().await;
+    assert_eq!(still.len(), SESSIONS_MAX, "one more has come, so one has gone");
+    assert_eq!(full.iter().filter(|id| !still.contains(id)).count(), 1);
+    assert_eq!(elsewhere.current_user().await["email"], person.email);
+    assert_eq!(person.current_user().await["email"], person.email, "it lasts longest, it stays");
 }

@@ -36,6 +36,14 @@ pub(crate) enum Way {
     Alone,
 }
 
+/// How an append is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) way: Way,
+    /// Nobody waits for its outcome after this.
+    pub(crate) deadline: Option<Instant>,
+}
+
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Appended {
@@ -51,13 +59,14 @@ impl Connection {
     /// When an outcome is unclear the same ids are sent again, which the log takes once.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when it stays unclear; the events may be in the log or not.
+    /// [`LogError::Unavailable`] when it stays unclear, [`LogError::TooLate`] when nobody waits for
+    /// it any longer; the events may be in the log or not.
     pub(crate) async fn append(
         &self,
         stream: &str,
         expected: Option<Revision>,
         events: &[Encoded],
-        way: Way,
+        Call { way, deadline }: Call,
     ) -> Result<Appended, LogError> {
         let data = events.iter().map(event_data).collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();
@@ -66,16 +75,19 @@ impl Connection {
         loop {
             let tried = self.try_append(stream, expected, data.clone(), way, first);
             // The first may be slow; those after it are only to bridge a short outage.
-            let tried = if first {
-                tried.await
-            } else {
-                let tried = tokio::time::timeout_at(started + GIVE_UP_AFTER, tried).await;
-                tried.unwrap_or(Err(Failure::NoAnswer))
+            let give_up = (!first).then_some(started + GIVE_UP_AFTER);
+            let tried = match give_up.into_iter().chain(deadline).min() {
+                None => tried.await,
+                Some(end) => tokio::time::timeout_at(end, tried)
+                    .await
+                    .unwrap_or_else(|_| Err(Failure::NoAnswer)),
             };
+            let too_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match tried {
                 Ok(position) if position == Position::default() => return Ok(Appended::Conflict),
                 Ok(position) => return Ok(Appended::At(position)),
                 Err(Failure::Conflict) => return Ok(Appended::Conflict),
+                Err(failure) if failure.is_unclear() && too_late => return Err(LogError::TooLate),
                 Err(failure) if failure.is_unclear() && started.elapsed() < RETRY_WITHIN => {}
                 Err(failure) => return Err(failure.into()),
             }
@@ -177,5 +189,27 @@ const fn state_of(expected: Option<Revision>) -> StreamState {
     match expected {
         None => StreamState::NoStream,
         Some(Revision(revision)) => StreamState::StreamRevision(revision),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_append_that_nobody_waits_for_any_more_is_given_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap();
+        let connection = Connection::new(&format!("kurrentdb://{address}?tls=false")).unwrap();
+        let began = Instant::now();
+        let deadline = Some(began + Duration::from_millis(50));
+        let call = Call { way: Way::Shared, deadline };
+        let appended = connection.append("ticket-1", None, &[], call).await;
+        assert!(matches!(appended, Err(LogError::TooLate)), "{appended:?}");
+        assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
     }
 }

@@ -53,7 +53,7 @@ impl<A: Aggregate> Known<A> {
             let recorded = decode::<A::Event>(stored)?;
             self.state = mem::take(&mut self.state).evolve(&recorded.event);
             let fingerprint = recorded.metadata.fingerprint.as_deref();
-            self.commands.insert(recorded.metadata.command, fingerprint);
+            self.commands.insert(recorded.metadata.command, fingerprint, stored.revision);
         }
         self.revision = Some(stored.revision);
         self.position = Some(stored.position);

@@ -9,13 +9,11 @@ use super::round::{Round, tell};
 use super::slot::Slot;
 use super::{Job, Owners, Shared};
 use crate::backoff::Backoff;
-use crate::connection::{Appended, GIVE_UP_AFTER, RETRY_WITHIN, retry_backoff};
+use crate::connection::{Appended, Call, GIVE_UP_AFTER, RETRY_WITHIN, retry_backoff};
 use crate::{ExecuteError, LogError};
 
 /// So often a command is decided anew because others appended first.
 const ATTEMPTS_MAX: u32 = 10;
-/// Whoever asked longer ago has hardly waited for the answer; nothing is begun for it any more.
-const QUEUED_MAX: Duration = Duration::from_secs(5);
 /// Between two attempts; enough for the other one to finish.
 const CONFLICT_WAIT_FIRST: Duration = Duration::from_millis(1);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(50);
@@ -25,9 +23,7 @@ pub(super) async fn own<A: Aggregate>(owners: Arc<Owners>, slot: Arc<Slot<A>>) {
     let mut ownership = Ownership::of(&slot);
     let mut known = slot.take_known();
     while let Some(jobs) = ownership.next_jobs(&mut known) {
-        let in_time = |job: &Job<A>| job.asked.elapsed() < QUEUED_MAX;
-        let (jobs, late) = jobs.into_iter().partition::<Vec<_>, _>(in_time);
-        late.into_iter().for_each(|job| tell(job, Err(LogError::Overloaded.into())));
+        let jobs = in_time(jobs);
         if jobs.is_empty() {
             continue;
         }
@@ -87,6 +83,8 @@ impl Shared {
         let mut attempts = 0;
         let mut backoff = Backoff::new(CONFLICT_WAIT_FIRST, CONFLICT_WAIT_MAX);
         loop {
+            // Reading, or losing against others, may have taken a while.
+            jobs = in_time(jobs);
             let began = Instant::now();
             let round = Round::decide(&slot.stream, &self.build, &known, &jobs);
             let appended = if round.events.is_empty() {
@@ -94,8 +92,8 @@ impl Shared {
                 up_to_date.then_some(None)
             } else {
                 let events = &round.events;
-                let way = known.way();
-                match self.connection.append(&slot.stream, known.revision, events, way).await {
+                let call = Call { way: known.way(), deadline: latest(&jobs) };
+                match self.connection.append(&slot.stream, known.revision, events, call).await {
                     Ok(Appended::At(position)) => {
                         known.seen_at(began);
                         Some(Some(position))
@@ -140,7 +138,7 @@ impl Shared {
             let began = Instant::now();
             let from = known.next();
             let take = |stored| known.absorb(&stored);
-            let read = self.connection.read_stream(&slot.stream, from, take);
+            let read = self.connection.read_stream(&slot.stream, from, usize::MAX, take);
             let read = if first {
                 read.await
             } else {
@@ -161,10 +159,29 @@ impl Shared {
     }
 }
 
+/// Those for whom it is not too late; the others are told.
+fn in_time<A: Aggregate>(jobs: Vec<Job<A>>) -> Vec<Job<A>> {
+    let mut left = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job.too_late() {
+            None => left.push(job),
+            Some(error) => tell(job, Err(error.into())),
+        }
+    }
+    left
+}
+
+/// When nobody waits any more; none: somebody does without end.
+fn latest<A: Aggregate>(jobs: &[Job<A>]) -> Option<Instant> {
+    let deadlines = jobs.iter().map(|job| job.deadline).collect::<Option<Vec<_>>>()?;
+    deadlines.into_iter().max()
+}
+
 /// Tells everybody, and with the log away also those who still wait: each trying in turn would take
 /// far longer than they are ready to wait.
 fn fail<A: Aggregate>(slot: &Slot<A>, jobs: Vec<Job<A>>, error: &LogError) -> Option<Known<A>> {
-    let waiting = if error.is_unavailable() { slot.take_waiting() } else { Default::default() };
+    let away = matches!(error, LogError::Unavailable(_));
+    let waiting = if away { slot.take_waiting() } else { Default::default() };
     for job in jobs.into_iter().chain(waiting) {
         tell(job, Err(error.clone().into()));
     }
@@ -183,7 +200,8 @@ mod tests {
     fn asked() -> (Job<Ticket>, oneshot::Receiver<Answer<Ticket>>) {
         let (answer, answered) = oneshot::channel();
         let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (Job { ask: Ask::Look, asked: Instant::now(), answer, _room: room }, answered)
+        let (ask, asked) = (Ask::Look, Instant::now());
+        (Job { ask, asked, deadline: None, answer, _room: room }, answered)
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use domain::id::CommandId;
 use domain::{Aggregate, Cause, Position, Revision};
 use uuid::Uuid;
 
+use super::commands::OtherCommand;
 use super::known::Known;
 use super::{Answer, Ask, Expected, Job};
 use crate::codec::{Encoded, encode, encode_metadata};
@@ -19,10 +20,17 @@ pub(super) struct Round<A: Aggregate> {
     verdicts: Vec<Verdict<A>>,
     pub(super) events: Vec<Encoded>,
     bytes: usize,
-    /// The commands that gave those events.
-    commands: HashMap<CommandId, Option<String>>,
+    /// The commands that gave those events, with their fingerprints.
+    commands: HashMap<CommandId, (Option<String>, Revision)>,
     /// The state after the events, once there are any.
     evolved: Option<A>,
+}
+
+/// What comes of a command.
+enum Decided<A: Aggregate> {
+    Now(Vec<A::Event>),
+    /// It took effect before, at that revision.
+    Before(Revision),
 }
 
 enum Verdict<A: Aggregate> {
@@ -30,7 +38,8 @@ enum Verdict<A: Aggregate> {
     /// With what happened, and the state after it.
     Changed(Vec<A::Event>, A),
     AlreadySo,
-    Repeated,
+    /// It took effect before, at that revision.
+    Repeated(Revision),
     Not(ExecuteError<A::Rejection>),
 }
 
@@ -48,36 +57,49 @@ impl<A: Aggregate> Round<A> {
                 break;
             }
             let verdict = match &job.ask {
-                Ask::Look => Verdict::Look,
+                Ask::Look => Ok(Verdict::Look),
+                Ask::Recall { cause } => round
+                    .given(known, cause)
+                    .map(|given| given.map_or(Verdict::Look, Verdict::Repeated)),
                 Ask::Execute { command, cause, expected } => {
                     let decided = round.command(known, command, cause, *expected);
-                    let verdict = decided.and_then(|decided| match decided {
-                        None => Ok(Verdict::Repeated),
-                        Some(events) => round.take(stream, build, known, events, cause),
-                    });
-                    verdict.unwrap_or_else(Verdict::Not)
+                    decided.and_then(|decided| match decided {
+                        Decided::Before(revision) => Ok(Verdict::Repeated(revision)),
+                        Decided::Now(events) => round.take(stream, build, known, events, cause),
+                    })
                 }
             };
+            let verdict = verdict.unwrap_or_else(Verdict::Not);
             round.verdicts.push(verdict);
         }
         round
     }
 
-    /// What comes of a command; none when it had its effect before.
+    /// Where a command took effect, if it was given before.
+    fn given(
+        &self,
+        known: &Known<A>,
+        cause: &Cause,
+    ) -> Result<Option<Revision>, ExecuteError<A::Rejection>> {
+        let (command, fingerprint) = (cause.command, &cause.fingerprint);
+        let given_now = || {
+            let (given, revision) = self.commands.get(&command)?;
+            Some(if given == fingerprint { Ok(*revision) } else { Err(OtherCommand) })
+        };
+        let given = known.commands.given(command, fingerprint.as_deref()).or_else(given_now);
+        given.transpose().map_err(|OtherCommand| ExecuteError::KeyReused)
+    }
+
+    /// What comes of a command, or came of it before.
     fn command(
         &self,
         known: &Known<A>,
         command: &A::Command,
         cause: &Cause,
         expected: Expected,
-    ) -> Result<Option<Vec<A::Event>>, ExecuteError<A::Rejection>> {
-        let given_now =
-            || self.commands.get(&cause.command).map(|given| *given == cause.fingerprint);
-        let given = known.commands.given_as(cause.command, cause.fingerprint.as_deref());
-        match given.or_else(given_now) {
-            Some(true) => return Ok(None),
-            Some(false) => return Err(ExecuteError::KeyReused),
-            None => {}
+    ) -> Result<Decided<A>, ExecuteError<A::Rejection>> {
+        if let Some(revision) = self.given(known, cause)? {
+            return Ok(Decided::Before(revision));
         }
         let actual = revision_after(known.revision, self.events.len());
         if let Expected::At(revision) = expected
@@ -86,7 +108,7 @@ impl<A: Aggregate> Round<A> {
             return Err(ExecuteError::RevisionMismatch { actual });
         }
         let state = self.evolved.as_ref().unwrap_or(&known.state);
-        state.decide(command.clone()).map(Some).map_err(ExecuteError::Rejected)
+        state.decide(command.clone()).map(Decided::Now).map_err(ExecuteError::Rejected)
     }
 
     /// Adds the events of an accepted command to the round.
@@ -108,7 +130,9 @@ impl<A: Aggregate> Round<A> {
         let state = self.evolved.take().unwrap_or_else(|| known.state.clone());
         let state = events.iter().fold(state, A::evolve);
         self.evolved = Some(state.clone());
-        self.commands.insert(cause.command, cause.fingerprint.clone());
+        if let Some(revision) = revision_after(known.revision, self.events.len()) {
+            self.commands.insert(cause.command, (cause.fingerprint.clone(), revision));
+        }
         Ok(Verdict::Changed(events, state))
     }
 
@@ -130,19 +154,19 @@ impl<A: Aggregate> Round<A> {
         known.position = appended.or(known.position);
         for (job, verdict) in jobs.into_iter().zip(self.verdicts) {
             let answer = match verdict {
-                Verdict::Look | Verdict::AlreadySo => Ok(executed(known, Vec::new(), false)),
-                Verdict::Repeated => Ok(executed(known, Vec::new(), true)),
+                Verdict::Look | Verdict::AlreadySo => Ok(executed(known, Vec::new(), None)),
+                Verdict::Repeated(before) => Ok(executed(known, Vec::new(), Some(before))),
                 Verdict::Not(error) => Err(error),
                 Verdict::Changed(events, state) => {
                     known.revision = revision_after(known.revision, events.len());
                     known.state = state;
-                    Ok(executed(known, events, false))
+                    Ok(executed(known, events, None))
                 }
             };
             tell(job, answer);
         }
-        for (command, fingerprint) in self.commands {
-            known.commands.insert(command, fingerprint.as_deref());
+        for (command, (fingerprint, revision)) in self.commands {
+            known.commands.insert(command, fingerprint.as_deref(), revision);
         }
     }
 }
@@ -152,7 +176,11 @@ pub(super) fn tell<A: Aggregate>(job: Job<A>, answer: Answer<A>) {
     let _nobody_waits = job.answer.send(answer);
 }
 
-fn executed<A: Aggregate>(known: &Known<A>, events: Vec<A::Event>, repeated: bool) -> Executed<A> {
+fn executed<A: Aggregate>(
+    known: &Known<A>,
+    events: Vec<A::Event>,
+    repeated: Option<Revision>,
+) -> Executed<A> {
     Executed {
         state: known.state.clone(),
         revision: known.revision,

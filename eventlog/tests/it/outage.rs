@@ -102,7 +102,7 @@ async fn an_append_whose_answer_was_lost_takes_effect_once_and_is_answered() {
         let cause = cause();
         let executed = log.execute::<Ticket>(&ticket, reserve(new_order()), &cause).await.unwrap();
         assert_eq!(held(&executed), n, "once, although it was sent twice");
-        assert_eq!((executed.events.len(), executed.repeated), (1, false));
+        assert_eq!((executed.events.len(), executed.repeated), (1, None));
     }
     assert_eq!(wire.lost(), 10);
     let loaded = process(&server).load::<Ticket>(&ticket).await.unwrap();

@@ -1,3 +1,5 @@
+use std::sync::{Arc, Barrier};
+
 use domain::event::Upcaster;
 use domain::id::TicketId;
 use domain::{Aggregate, Event};
@@ -12,6 +14,9 @@ pub(crate) struct Fuse {
 #[derive(Clone, Debug)]
 pub(crate) enum FuseCommand {
     Light,
+    /// Lights it, and its owner is busy between the first time that somebody else comes to the
+    /// barrier and the second.
+    LightSlowly(Arc<Barrier>),
     Blow,
 }
 
@@ -39,6 +44,11 @@ impl Aggregate for Fuse {
     fn decide(&self, command: FuseCommand) -> Result<Vec<FuseEvent>, Never> {
         match command {
             FuseCommand::Light => Ok(vec![FuseEvent::FuseLit]),
+            FuseCommand::LightSlowly(barrier) => {
+                barrier.wait();
+                barrier.wait();
+                Ok(vec![FuseEvent::FuseLit])
+            }
             FuseCommand::Blow => panic!("as a faulty rule does"),
         }
     }

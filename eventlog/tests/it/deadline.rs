@@ -1,0 +1,74 @@
+//! Whoever asks has only so much time.
+
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use domain::Ticket;
+use embedded_log::testing::TestLog;
+use eventlog::{ExecuteError, LogError};
+
+use crate::support::{
+    Fuse, FuseCommand, Wire, at, cause, held, listed, new_order, new_ticket, process, reserve,
+};
+
+const SHORT: Duration = Duration::from_millis(50);
+/// Well below what it takes to find out that a log is gone.
+const SOON: Duration = Duration::from_millis(280);
+
+fn too_late<T, R>(answer: &Result<T, ExecuteError<R>>) -> bool {
+    matches!(answer, Err(ExecuteError::Log(LogError::TooLate)))
+}
+
+async fn come_to(barrier: &Arc<Barrier>) {
+    let barrier = Arc::clone(barrier);
+    tokio::task::spawn_blocking(move || barrier.wait()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_time_is_over_before_its_turn_is_never_begun() {
+    let server = TestLog::start().await;
+    let log = process(&server);
+    let (fuse, barrier) = (new_ticket(), Arc::new(Barrier::new(2)));
+    let busy = tokio::spawn({
+        let (log, slowly) = (log.clone(), FuseCommand::LightSlowly(Arc::clone(&barrier)));
+        async move { log.execute::<Fuse>(&fuse, slowly, &cause()).await }
+    });
+    come_to(&barrier).await;
+    let late = cause();
+    let soon = log.until(Instant::now() + SHORT);
+    assert!(too_late(&soon.execute::<Fuse>(&fuse, FuseCommand::Light, &late).await));
+    come_to(&barrier).await;
+    busy.await.unwrap().unwrap();
+    let after = log.execute::<Fuse>(&fuse, FuseCommand::Light, &cause()).await.unwrap();
+    assert_eq!(after.state.lit, 2, "what nobody waited for was done all the same");
+
+    // Asked again under the same id, with time, it takes effect, once.
+    for _ in 0..2 {
+        let again = log.execute::<Fuse>(&fuse, FuseCommand::Light, &late).await.unwrap();
+        assert_eq!(again.state.lit, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_the_log_longer_than_there_is_time() {
+    let server = TestLog::start().await;
+    let wire = Wire::to(server.address()).await;
+    let log = at(&wire.connection_string());
+    let ticket = listed(&log, 10).await;
+    wire.silence();
+    let began = Instant::now();
+    let soon = log.until(began + SHORT);
+    let (order, it) = (new_order(), cause());
+    assert!(too_late(&soon.execute::<Ticket>(&ticket, reserve(order), &it).await));
+    assert!(matches!(soon.load::<Ticket>(&ticket).await, Err(LogError::TooLate)));
+    assert!(matches!(soon.first::<Ticket>(&ticket, |_| true).await, Err(LogError::TooLate)));
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+
+    // Its outcome is unclear; under the same id it takes effect once.
+    let executed = crate::support::eventually("the log answers again", async || {
+        log.execute::<Ticket>(&ticket, reserve(order), &it).await.ok()
+    });
+    assert_eq!(held(&executed.await), 1);
+    let loaded = process(&server).load::<Ticket>(&ticket).await.unwrap();
+    assert_eq!(loaded.revision.unwrap().0, 1);
+}
