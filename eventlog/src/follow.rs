@@ -9,6 +9,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::backoff::Backoff;
 use crate::parking::Unfit;
@@ -215,7 +216,8 @@ async fn run(
         quiet.seen = batch.end.or(quiet.seen);
         let due = !batch.events.is_empty() || quiet.is_due();
         if due && let Some(end) = quiet.seen.take() {
-            if let Err(error) = follower.take(&batch.events, end).await {
+            let span = span_of(name, &batch.events);
+            if let Err(error) = follower.take(&batch.events, end).instrument(span).await {
                 return Stop::Take(error);
             }
             at = Some(end);
@@ -324,6 +326,25 @@ impl Quiet {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Goes on in the trace of the first event that has one; the others are linked, as many as anybody
+/// would look at.
+fn span_of(name: &str, events: &[Recorded<DomainEvent>]) -> tracing::Span {
+    const LINKS_MAX: usize = 16;
+    let span = tracing::info_span!(
+        "follow",
+        otel.name = format!("follow {name}"),
+        otel.kind = "consumer",
+        follower = name,
+        events = events.len(),
+    );
+    let mut traces = events.iter().filter_map(|event| event.metadata.trace.as_deref());
+    if let Some(first) = traces.next() {
+        trace_context::go_on(&span, first);
+    }
+    traces.take(LINKS_MAX).for_each(|trace| trace_context::link(&span, trace));
+    span
 }
 
 fn report(name: &str, events: &[Recorded<DomainEvent>]) {

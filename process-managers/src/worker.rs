@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::due_list::{Claimed, DueList, Verdict};
@@ -139,7 +140,8 @@ impl<P: ProcessManager> Hand<P> {
     async fn attempt(&self, claimed: &Claimed) -> Result<(), TaskError> {
         let task = serde_json::from_value(claimed.task.clone()).map_err(TaskError::permanent)?;
         let performance = self.process.perform(task, Clock::showing(claimed.now));
-        let performance = AssertUnwindSafe(performance).catch_unwind();
+        let performance =
+            AssertUnwindSafe(performance.instrument(span_of::<P>(claimed))).catch_unwind();
         match timeout(self.tuning.perform_limit, performance).await {
             Ok(Ok(performed)) => performed,
             Ok(Err(_panic)) => Err(TaskError::permanent("the task panicked")),
@@ -180,6 +182,24 @@ impl<P: ProcessManager> Hand<P> {
         metrics::counter!("process_manager_parked_total", "process" => P::NAME).increment(1);
         Verdict::Park { error }
     }
+}
+
+/// Goes on in the trace of the event that led to the task.
+fn span_of<P: ProcessManager>(claimed: &Claimed) -> Span {
+    let span = tracing::info_span!(
+        "task",
+        otel.name = format!("task {}", P::NAME),
+        process = P::NAME,
+        key = %claimed.key,
+    );
+    // A task is an object, or the only member of one that names its kind.
+    let inner = claimed.task.as_object().and_then(|task| task.values().next());
+    let origins = [Some(&claimed.task), inner].into_iter().flatten();
+    let trace = origins.filter_map(|task| task.pointer("/origin/trace")?.as_str()).next();
+    if let Some(trace) = trace {
+        trace_context::go_on(&span, trace);
+    }
+    span
 }
 
 pub(crate) fn with_sources(error: &dyn Error) -> String {

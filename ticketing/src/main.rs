@@ -72,6 +72,26 @@ pub(crate) enum Role {
     Demo(demo::Settings),
 }
 
+impl Role {
+    /// As its traces name it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Up(_) => "up",
+            Self::CommandApi(_) => "command-api",
+            Self::QueryApi(_) => "query-api",
+            Self::Projectors(_) => "projectors",
+            Self::ProcessManagers(_) => "process-managers",
+            Self::Relay(_) => "relay",
+            Self::Ledger(_) => "ledger",
+            Self::Log(_) => "log",
+            Self::Account(_) => "account",
+            Self::Config(_) => "config",
+            Self::StripeSandbox(_) => "stripe-sandbox",
+            Self::Demo(_) => "demo",
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
@@ -87,7 +107,13 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // Two TLS providers are linked in; whoever comes first must find one chosen.
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    telemetry::start(&cli.telemetry)?;
+    let telemetry = telemetry::start(&cli.telemetry, cli.role.name())?;
+    let outcome = carry_out(cli.role).await;
+    telemetry.end().await;
+    outcome
+}
+
+async fn carry_out(role: Role) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "mutants")]
     if let Ok(name) = std::env::var("TICKETING_MUTANT") {
         match name.parse() {
@@ -95,7 +121,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Err(_) => relay::mutant::make(name.parse().map_err(anyhow::Error::msg)?),
         }
     }
-    match cli.role {
+    match role {
         Role::Up(settings) => up::run(settings).await?,
         Role::CommandApi(settings) => roles::command_api::run(settings).await?,
         Role::QueryApi(settings) => roles::query_api::run(settings).await?,

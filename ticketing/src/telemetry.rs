@@ -1,4 +1,6 @@
-//! Logs to standard error and metrics for Prometheus.
+//! Logs to standard error, metrics for Prometheus, traces for a collector.
+
+mod traces;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -6,11 +8,15 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tracing_subscriber::EnvFilter;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Ours in full, of the libraries only what is wrong.
 const FILTER: &str = "info,sqlx=warn,kurrentdb=warn,async_nats=warn,fjall=warn,lsm_tree=warn,tower_http=warn,\
-     stripe=error";
+     stripe=error,opentelemetry=warn";
 
 /// How much is logged, and how.
 #[derive(Args, Clone, Debug)]
@@ -21,6 +27,24 @@ pub(crate) struct Settings {
     /// The form of the log lines.
     #[arg(long, global = true, env = "TICKETING_LOG_FORMAT", value_enum, default_value_t)]
     log_format: Format,
+    /// Send traces to this collector, as OTLP over HTTP: http://host:4318. None are made without.
+    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+/// What has to be ended with the program.
+#[must_use]
+pub(crate) struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Sends what has not been sent yet.
+    pub(crate) async fn end(self) {
+        if let Some(traces) = self.traces {
+            traces::flush(traces).await;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -45,19 +69,24 @@ impl Settings {
     }
 }
 
-/// Starts logging.
+/// Starts logging, and tracing where there is a collector.
 ///
 /// # Errors
-/// When the filter cannot be read.
-pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
+/// When the filter or the address of the collector cannot be read.
+pub(crate) fn start(settings: &Settings, role: &'static str) -> anyhow::Result<Telemetry> {
     let filter = settings.filter()?;
+    let traces = settings.otlp_endpoint.as_deref();
+    let traces = traces.map(|endpoint| traces::provider(endpoint, role)).transpose()?;
+    let tracer = traces.as_ref().map(|provider| provider.tracer("ticketing"));
+    let exported = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
     let colours = std::io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.log_format {
-        Format::Text => logs.with_target(false).with_ansi(colours).init(),
-        Format::Json => logs.json().init(),
-    }
-    Ok(())
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match settings.log_format {
+        Format::Text => logs.with_target(false).with_ansi(colours).boxed(),
+        Format::Json => logs.json().boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(logs).with(exported).init();
+    Ok(Telemetry { traces })
 }
 
 /// Serves what `metrics` records at `http://<address>/metrics`.

@@ -83,7 +83,7 @@ impl RequestCause {
             fingerprint: web.fingerprint(&[route.as_bytes(), body]),
             route,
             request: known.unwrap_or_else(|| RequestId::of(&parts.headers)),
-            trace: trace(&parts.headers),
+            trace: trace_context::current().or_else(|| trace(&parts.headers)),
             now: Utc::now().trunc_subsecs(SECOND_DECIMALS),
         })
     }
@@ -145,7 +145,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 }
 
 /// The W3C `traceparent`, if it has its form: `00-<32 hex>-<16 hex>-<2 hex>`.
-fn trace(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn trace(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;
     let parts: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();

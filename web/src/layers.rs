@@ -10,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::head;
 use crate::problem::ApiError;
 use crate::request_id::{self, RequestId};
+use crate::{command, head};
 
 /// Names the request; gives every error its form and every answer its protective headers; writes how
 /// it went to the log and the metrics.
@@ -21,7 +21,17 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request.id = id.as_str(), method, route);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        request.id = id.as_str(),
+        method,
+        route,
+    );
+    if let Some(trace) = command::trace(request.headers()) {
+        trace_context::go_on(&span, &trace);
+    }
     let instance = request.uri().path().to_owned();
     request.extensions_mut().insert(id.clone());
 

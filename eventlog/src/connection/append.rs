@@ -78,9 +78,9 @@ impl Connection {
             let give_up = (!first).then_some(started + GIVE_UP_AFTER);
             let tried = match give_up.into_iter().chain(deadline).min() {
                 None => tried.await,
-                Some(end) => tokio::time::timeout_at(end, tried)
-                    .await
-                    .unwrap_or_else(|_| Err(Failure::NoAnswer)),
+                Some(end) => {
+                    tokio::time::timeout_at(end, tried).await.unwrap_or(Err(Failure::NoAnswer))
+                }
             };
             let too_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match tried {
