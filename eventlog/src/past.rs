@@ -3,7 +3,7 @@
 use domain::{Aggregate, Revision};
 use tokio::sync::Semaphore;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Reading};
 use crate::execute::stream_of;
 use crate::wait::absorb;
 use crate::{Loaded, LogError};
@@ -27,8 +27,7 @@ impl Past {
         id: &A::Id,
         revision: Revision,
     ) -> Result<Loaded<A>, LogError> {
-        let count = usize::try_from(revision.0).unwrap_or(usize::MAX).saturating_add(1);
-        self.fold(connection, id, count, |_| false).await
+        self.fold(connection, id, |then: &Loaded<A>| then.revision >= Some(revision)).await
     }
 
     /// The state when `done` was first true of it; the newest, if it never was.
@@ -38,28 +37,23 @@ impl Past {
         id: &A::Id,
         done: impl Fn(&A) -> bool + Send + Sync,
     ) -> Result<Loaded<A>, LogError> {
-        self.fold(connection, id, usize::MAX, done).await
+        self.fold(connection, id, |then: &Loaded<A>| done(&then.state)).await
     }
 
     async fn fold<A: Aggregate>(
         &self,
         connection: &Connection,
         id: &A::Id,
-        count_max: usize,
-        done: impl Fn(&A) -> bool + Send + Sync,
+        done: impl Fn(&Loaded<A>) -> bool + Send + Sync,
     ) -> Result<Loaded<A>, LogError> {
         // The semaphore is never closed.
         let _turn = self.0.acquire().await;
         let mut loaded = Loaded { state: A::default(), revision: None, position: None };
-        let mut is_done = false;
         let take = |stored| {
-            if !is_done {
-                absorb(&mut loaded, &stored)?;
-                is_done = done(&loaded.state);
-            }
-            Ok(())
+            absorb(&mut loaded, &stored)?;
+            Ok(if done(&loaded) { Reading::Stop } else { Reading::GoOn })
         };
-        connection.read_stream(&stream_of::<A>(id), 0, count_max, take).await?;
+        connection.read_some(&stream_of::<A>(id), 0, take).await?;
         Ok(loaded)
     }
 }

@@ -17,7 +17,7 @@
 //! that moves the checkpoint; a worker then performs each task at least once, and a task done twice
 //! has the effect of one. So a crash at any point loses nothing and doubles nothing.
 //!
-//! A new process manager is one file with an `impl` and one line in [`run`].
+//! A new process manager is one file with an `impl`, one line in [`run`] and its name in [`NAMES`].
 
 pub mod desk;
 mod door;
@@ -71,6 +71,15 @@ pub struct Dependencies {
     pub gateway: Arc<dyn Gateway>,
     pub tuning: Tuning,
 }
+
+/// The names of all process managers, in the order in which they are in [`run`].
+pub const NAMES: [&str; 5] = [
+    OrderPlacement::NAME,
+    OrderExpiry::NAME,
+    PaymentProcess::NAME,
+    RefundProcess::NAME,
+    Erasure::NAME,
+];
 
 /// Creates the schema `process_managers` and the table of checkpoints; safe when several processes
 /// do so at once.

@@ -87,6 +87,14 @@ impl StripeGateway {
         Self::with_timeout(secret_key, api_base, CALL_TIMEOUT)
     }
 
+    /// Whether Stripe answers, and takes the key. Nothing is changed there.
+    ///
+    /// # Errors
+    /// [`GatewayError::Misconfigured`] when the key is not good; `Unavailable` without an answer.
+    pub async fn check(&self) -> Result<(), GatewayError> {
+        self.search("nobody's payment").await.map(drop)
+    }
+
     fn with_timeout(
         secret_key: &str,
         api_base: Option<&str>,

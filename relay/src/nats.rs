@@ -62,6 +62,18 @@ impl Nats {
         self.servers().try_for_each(|server| server.parse::<ServerAddr>().map(drop))
     }
 
+    /// Connects, and asks what is there.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when it cannot be connected to.
+    pub async fn examine(&self) -> Result<Examined, BrokerError> {
+        let jetstream = connect(self).await?;
+        let info = jetstream.client().server_info();
+        let account = jetstream.query_account().await;
+        let streams = account.as_ref().map_or(0, |account| account.streams);
+        Ok(Examined { version: info.version, jetstream: account.is_ok(), streams })
+    }
+
     /// Several addresses are several servers of one cluster.
     fn servers(&self) -> impl Iterator<Item = &str> {
         self.url.split(',').map(str::trim)
@@ -93,6 +105,16 @@ impl Nats {
         }
         Ok(options)
     }
+}
+
+/// A NATS server that was looked at.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    pub version: String,
+    /// Whether we may use JetStream there.
+    pub jetstream: bool,
+    /// How many streams there are that we may see.
+    pub streams: usize,
 }
 
 /// Without what is secret: the address may hold a password too.

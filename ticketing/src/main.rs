@@ -63,9 +63,15 @@ pub(crate) enum Role {
     /// Do something for a person, as an operator.
     #[command(subcommand)]
     Account(roles::account::Command),
+    /// Ask every part that the settings name whether it is there and can be used.
+    Doctor(roles::doctor::Settings),
     /// The settings: check those of a command, or print all of them.
     #[command(subcommand)]
     Config(roles::config::Command),
+    /// Print what lets a shell complete commands and options.
+    Completions(roles::handbook::Completions),
+    /// Write the manual pages, one for each command.
+    Man(roles::handbook::Man),
     /// A local double of Stripe, for trying things out without an account there.
     StripeSandbox(roles::stripe_sandbox::Settings),
     /// Let buyers compete for tickets of a running `ticketing up`, then check the books.
@@ -86,6 +92,9 @@ impl Role {
             Self::Log(_) => "log",
             Self::Account(_) => "account",
             Self::Config(_) => "config",
+            Self::Doctor(_) => "doctor",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
             Self::StripeSandbox(_) => "stripe-sandbox",
             Self::Demo(_) => "demo",
         }
@@ -132,6 +141,9 @@ async fn carry_out(role: Role) -> anyhow::Result<ExitCode> {
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,
         Role::Config(command) => roles::config::run(command)?,
+        Role::Doctor(settings) => return roles::doctor::run(settings).await,
+        Role::Completions(settings) => roles::handbook::completions(&settings),
+        Role::Man(settings) => roles::handbook::man(&settings)?,
         Role::StripeSandbox(settings) => roles::stripe_sandbox::run(settings).await?,
         Role::Demo(settings) => return demo::run(settings).await,
     }

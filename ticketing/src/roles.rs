@@ -4,6 +4,8 @@
 pub(crate) mod account;
 pub(crate) mod command_api;
 pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod handbook;
 pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod process_managers;

@@ -237,10 +237,8 @@ fn print_roles(address: SocketAddr, metrics: SocketAddr, started: Instant) {
     println!("  query-api         http://{address}/graphql");
     println!("  description       http://{address}/docs/");
     println!("  projectors        {}", projectors::NAMES.join(", "));
-    println!(
-        "  process-managers  order placement, order expiry, payment, refund, provider notices"
-    );
-    println!("  relay             JetStream stream TICKETING");
+    println!("  process-managers  {}", process_managers::NAMES.join(", "));
+    println!("  relay             JetStream stream {}", relay::STREAM);
     println!("  metrics           http://{metrics}/metrics");
     println!("ready after {:.1?}; Ctrl-C ends it", started.elapsed());
 }

@@ -19,8 +19,7 @@ pub(crate) enum Reading {
 }
 
 impl Connection {
-    /// Gives every event of a stream from a revision on to `take`, at most so many; none when there
-    /// is no stream.
+    /// Gives every event of a stream from a revision on to `take`; none when there is no stream.
     ///
     /// # Errors
     /// Of the log, after which some events may have been given; or the first that `take` gives.
@@ -28,7 +27,6 @@ impl Connection {
         &self,
         stream: &str,
         from: u64,
-        count_max: usize,
         mut take: impl FnMut(Stored) -> Result<(), LogError> + Send,
     ) -> Result<(), LogError> {
         self.read_some(stream, from, |stored| take(stored).map(|()| Reading::GoOn)).await
@@ -47,7 +45,6 @@ impl Connection {
         let link = self.link().await?;
         let options = ReadStreamOptions::default()
             .position(StreamPosition::Position(from))
-            .max_count(count_max)
             .requires_leader(true);
         let opening = link.answered(link.client.read_stream(stream, &options)).await;
         let mut events = match opening {

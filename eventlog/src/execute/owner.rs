@@ -138,7 +138,7 @@ impl Shared {
             let began = Instant::now();
             let from = known.next();
             let take = |stored| known.absorb(&stored);
-            let read = self.connection.read_stream(&slot.stream, from, usize::MAX, take);
+            let read = self.connection.read_stream(&slot.stream, from, take);
             let read = if first {
                 read.await
             } else {

@@ -9,6 +9,8 @@
 
 mod account;
 mod config;
+mod doctor;
+mod handbook;
 mod log_access;
 mod log_files;
 mod log_look;
@@ -21,5 +23,6 @@ mod roles_alone;
 mod schemathesis;
 mod shopper;
 mod storm;
+mod traces;
 mod trouble;
 mod up;

@@ -17,10 +17,11 @@ use tokio::process::{Child, Command};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What the machine that runs the tests may have set for itself.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
     "DATABASE_URL",
     "KURRENTDB_URL",
     "NATS_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
     "RUST_LOG",
     "STRIPE_API_BASE",
     "STRIPE_SECRET_KEY",

@@ -42,6 +42,17 @@ impl Shopper {
         answer(self.client.post(url).json(&body)).await
     }
 
+    /// As a client does that is traced itself.
+    pub(crate) async fn post_in(
+        &self,
+        traceparent: &str,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.commands);
+        answer(self.client.post(url).header("traceparent", traceparent).json(&body)).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         answer(self.client.get(format!("{}{path}", self.queries))).await
     }

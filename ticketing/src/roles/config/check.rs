@@ -32,6 +32,9 @@ pub(super) fn check(command: &[String]) -> anyhow::Result<()> {
         | Role::Account(_)
         | Role::StripeSandbox(_)
         | Role::Demo(_)
+        | Role::Doctor(_)
+        | Role::Completions(_)
+        | Role::Man(_)
         | Role::Config(_) => {}
     }
     println!("the settings of `ticketing {}` are good", command.join(" "));
