@@ -73,11 +73,12 @@ pub struct Dependencies {
 }
 
 /// The names of all process managers, in the order in which they are in [`run`].
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 6] = [
     OrderPlacement::NAME,
     OrderExpiry::NAME,
     PaymentProcess::NAME,
     RefundProcess::NAME,
+    NoticeProcess::NAME,
     Erasure::NAME,
 ];
 
