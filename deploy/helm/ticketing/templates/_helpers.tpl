@@ -144,7 +144,8 @@ securityContext:
 {{- $files | toJson }}
 {{- end -}}
 
-{{- define "ticketing.natsEnv" -}}
+{{/* Where NATS is, and who the relay is there. */}}
+{{- define "ticketing.natsAt" -}}
 {{- $nats := .Values.nats }}
 {{- if eq $nats.mode "external" }}
 {{ include "ticketing.fromSecret" (dict "env" "NATS_URL" "secret" .Values.secrets.nats "key" "url") }}
@@ -164,6 +165,11 @@ securityContext:
   value: relay
 {{ include "ticketing.fromSecret" (dict "env" "TICKETING_NATS_PASSWORD" "secret" .Values.secrets.nats "key" "password") }}
 {{- end }}
+{{- end -}}
+
+{{- define "ticketing.natsEnv" -}}
+{{- $nats := .Values.nats }}
+{{- include "ticketing.natsAt" . }}
 - name: TICKETING_NATS_REPLICAS
   value: {{ $nats.streamReplicas | quote }}
 - name: TICKETING_PARTITIONS
