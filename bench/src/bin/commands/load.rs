@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use bench::http::Connection;
 use bench::rate::Rate;
 use futures::future::try_join_all;
 
-use crate::http::Connection;
 use crate::plan::{Client, Person, Plan};
 
 /// The first part of a measurement is not counted: a quarter of what is.

@@ -3,8 +3,8 @@
 //!
 //! - `place` — what is made once and used by every run: people, histories, databases
 //! - `round` — everything that is measured, once; `results` — all rounds together
-//! - `shop` — the log and `ticketing command-api`, each a process of its own; `process` — processes
-//! - `load` — the clients; `plan` — what they ask for; `http` — their connections
+//! - `shop` — the log and `ticketing command-api`, each a process of its own
+//! - `load` — the clients; `plan` — what they ask for
 //! - `peers` — the other crates, a program of its own (`bench/peers`)
 //! - `limits` — what this machine and the log can do at most
 //! - `sale` — whether what was sold is what the log says
@@ -18,13 +18,11 @@
 )]
 
 mod goals;
-mod http;
 mod limits;
 mod load;
 mod peers;
 mod place;
 mod plan;
-mod process;
 mod report;
 mod results;
 mod round;

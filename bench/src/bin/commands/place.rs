@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use bench::http::Connection;
 use chrono::Utc;
 use domain::id::CommandId;
 use domain::money::{Currency, Money};
@@ -18,7 +19,6 @@ use futures::{TryStreamExt, stream};
 use local_services::{Durability, Postgres};
 use uuid::Uuid;
 
-use crate::http::Connection;
 use crate::plan::{Histories, Person, write_request};
 use crate::shop::Shop;
 use crate::{Settings, peers, sale};

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bench::disk;
+use bench::http::Connection;
+use bench::process::Process;
 use bench::processor::own_cpu;
 use bench::rate::Rate;
 use domain::id::TicketId;
 
-use crate::http::Connection;
 use crate::load::{Clients, Outcome};
 use crate::peers::{self, PEERS, Peer};
 use crate::place::{HISTORIES, Place};
 use crate::plan::{Plan, write_request};
-use crate::process::Process;
 use crate::results::{Round, key};
 use crate::sale::Sold;
 use crate::shop::Shop;

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-
-use crate::http::Connection;
-use crate::process::Process;
+use bench::http::Connection;
+use bench::process::Process;
 
 /// Not secret: they guard nothing but this benchmark's people.
 const KEYS: [(&str, &str); 3] = [

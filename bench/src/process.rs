@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::processor;
 use anyhow::{Context, bail};
-use bench::processor;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running program; it is killed when this is dropped.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     words: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a program; what it says of errors goes to the file `words`.
-    pub(crate) fn start<A: AsRef<OsStr>>(
+    pub fn start<A: AsRef<OsStr>>(
         program: &Path,
         arguments: &[A],
         environment: &[(&str, &str)],
@@ -44,7 +44,7 @@ impl Process {
     }
 
     /// The rest of the line that starts so.
-    pub(crate) async fn says(&mut self, start: &str) -> anyhow::Result<String> {
+    pub async fn says(&mut self, start: &str) -> anyhow::Result<String> {
         let heard = async {
             while let Some(line) = self.lines.next_line().await? {
                 if let Some(rest) = line.strip_prefix(start) {
@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// Asks it to end, and waits until it has.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let pid = self.child.id().context("the program has ended")?;
         let asked = Command::new("kill").arg(pid.to_string()).status().await?;
         anyhow::ensure!(asked.success(), "cannot ask process {pid} to end");
@@ -74,12 +74,12 @@ impl Process {
     }
 
     /// Processor time it has used, to a hundredth of a second.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
         processor::cpu(&self.proc("stat")?)
     }
 
     /// Memory it has now, in MiB.
-    pub(crate) fn memory_mib(&self) -> anyhow::Result<f64> {
+    pub fn memory_mib(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(self.proc("status")?)?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|rest| rest.split_whitespace().next()).context("no VmRSS")?;

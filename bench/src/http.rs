@@ -11,27 +11,27 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 const LENGTH: &[u8] = b"\r\ncontent-length: ";
 const READ_BYTES: usize = 8 * 1024;
 
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     /// The last answer, as far as it has come.
     buffer: Vec<u8>,
 }
 
 /// An answer, whole.
-pub(crate) struct Answer<'a> {
-    pub(crate) status: u16,
+pub struct Answer<'a> {
+    pub status: u16,
     head: &'a [u8],
     body: &'a [u8],
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(READ_BYTES) })
     }
 
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
+    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let head = loop {
@@ -59,16 +59,16 @@ impl Connection {
 
 impl Answer<'_> {
     /// The body, for people.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("{} {}", self.status, String::from_utf8_lossy(self.body))
     }
 
-    pub(crate) fn json(&self) -> anyhow::Result<serde_json::Value> {
+    pub fn json(&self) -> anyhow::Result<serde_json::Value> {
         Ok(serde_json::from_slice(self.body)?)
     }
 
     /// The cookie of that name that it sets, as `name=value`.
-    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+    pub fn cookie(&self, name: &str) -> Option<String> {
         let head = std::str::from_utf8(self.head).ok()?;
         let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
         let mut pairs = set.filter_map(|cookie| cookie.split(';').next());
