@@ -1,0 +1,54 @@
+//! The clients: each has a connection and one request at a time on it. All live on one thread.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use bench::http::Connection;
+use bench::rate::Rate;
+use futures::future::try_join_all;
+
+/// The first part of a measurement is not counted: a quarter of what is.
+const WARM_UP_SHARE: u32 = 4;
+
+/// So many clients, all asking the same again and again.
+pub(crate) async fn run(
+    address: SocketAddr,
+    request: &[u8],
+    clients: usize,
+    time: Duration,
+) -> anyhow::Result<Rate> {
+    let request = request.to_owned();
+    let all = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let connections = try_join_all((0..clients).map(|_| Connection::open(address))).await?;
+            let from = Instant::now() + time / WARM_UP_SHARE;
+            let until = from + time;
+            let asking = connections.into_iter().map(|it| ask(it, &request, from, until));
+            let times = try_join_all(asking).await?;
+            anyhow::Ok(Rate::of(times.into_iter().flatten().collect(), time))
+        })
+    };
+    tokio::task::spawn_blocking(all).await?
+}
+
+async fn ask(
+    mut connection: Connection,
+    request: &[u8],
+    from: Instant,
+    until: Instant,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    loop {
+        let begun = Instant::now();
+        if begun >= until {
+            return Ok(times);
+        }
+        let answer = connection.ask(request).await?;
+        ensure!(answer.status == 200, "{}", answer.text());
+        if begun >= from {
+            times.push(begun.elapsed());
+        }
+    }
+}
