@@ -15,7 +15,7 @@ pub(crate) struct Orders;
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const TABLES: &'static str = include_str!("orders.sql");
     const ROWS: &'static [RowsOf] =
         &[RowsOf { table: "orders", column: "id", category: Some(Order::CATEGORY) }];

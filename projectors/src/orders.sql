@@ -25,8 +25,8 @@ CREATE TABLE orders (
 
 -- One's own orders, newest first.
 CREATE INDEX orders_of_buyer ON orders (buyer, placed_commit DESC, placed_prepare DESC);
--- What has changed in one's own orders.
-CREATE INDEX orders_changed ON orders (buyer, changed_commit, changed_prepare);
+-- What has changed: read once for all who watch.
+CREATE INDEX orders_changed ON orders (changed_commit, changed_prepare);
 -- One's own orders of a ticket, newest first.
 CREATE INDEX orders_of_ticket ON orders (ticket, buyer, placed_commit DESC, placed_prepare DESC);
 -- One's own orders in one state, newest first.

@@ -19,6 +19,10 @@ const READ_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// Reading is all that these connections can do, and a statement that nobody waits for any more
 /// ends: `statement_timeout` is [`READ_TIMEOUT`].
 const SESSION: &str = "SET default_transaction_read_only = on; SET statement_timeout = 2000";
+/// Gives up all rights but to read the views, where whoever connects has more and may. A login that
+/// has no more needs no other role.
+const READ_VIEWS_ONLY: &str = "SELECT set_config('role', rolname, false) FROM pg_roles \
+     WHERE rolname = 'ticketing_reader' AND pg_has_role(current_user, oid, 'MEMBER')";
 /// When to ask again while Postgres is away.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
@@ -48,6 +52,9 @@ impl Database {
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SESSION)).await?;
+                    if let Err(error) = connection.execute(sqlx::raw_sql(READ_VIEWS_ONLY)).await {
+                        tracing::debug!("the role ticketing_reader cannot be taken: {error}");
+                    }
                     Ok(())
                 })
             })
@@ -137,6 +144,17 @@ mod tests {
         assert_eq!(code, "25006", "read-only");
         let slow = read(sqlx::query("SELECT pg_sleep(60)").execute(database.pool())).await;
         assert!(matches!(slow, Err(ReadError::Unavailable(_))), "{slow:?}");
+    }
+
+    #[tokio::test]
+    async fn who_may_do_more_gives_it_up() {
+        let test_database = TestDatabase::create().await;
+        let pool = PgPool::connect(test_database.url()).await.unwrap();
+        projectors::install(&pool).await.unwrap();
+        let database = Database::beside(&pool);
+        let role: String =
+            sqlx::query_scalar("SELECT current_user").fetch_one(database.pool()).await.unwrap();
+        assert_eq!(role, "ticketing_reader");
     }
 
     #[test]

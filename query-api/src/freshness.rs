@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponseParts, ResponseParts};
 use domain::Position;
+use eventlog::LogReader;
 use sqlx::postgres::{PgListener, PgNotification, PgRow};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, column};
@@ -22,6 +21,8 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 const LOG_END_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often the checkpoints are read although nothing was announced.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How often the end of the log is looked up, to know how far behind it the read models are.
+const LOOK_AT_LOG_EVERY: Duration = Duration::from_secs(1);
 /// How long after losing Postgres it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The channel on which the projectors announce their commits, as `<name> <position>` and perhaps
@@ -36,38 +37,43 @@ const STALE_HEADER: HeaderName = HeaderName::from_static("ticketing-stale");
 pub(crate) enum ReadModel {
     Tickets,
     Orders,
+    Accounts,
+    Sales,
+    Timeline,
 }
 
 impl ReadModel {
-    pub(crate) const ALL: &[Self] = &[Self::Tickets, Self::Orders];
-
     /// As its projector is called.
     fn name(self) -> &'static str {
         match self {
             Self::Tickets => "projector/tickets",
             Self::Orders => "projector/orders",
+            Self::Accounts => "projector/accounts",
+            Self::Sales => "projector/sales_by_day",
+            Self::Timeline => "projector/timeline",
         }
     }
-}
-
-/// Tells where the log ends.
-#[async_trait]
-pub trait LogEnd: Send + Sync {
-    /// The position of the last event that read models are made of; none when there is no event,
-    /// or the log does not answer.
-    async fn log_end(&self) -> Option<Position>;
 }
 
 /// A watch on the read models' checkpoints. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Freshness {
     reached: watch::Receiver<Reached>,
-    log: Arc<dyn LogEnd>,
+    behind: watch::Receiver<Option<End>>,
+    log: LogReader,
+}
+
+/// Where the log was seen to end.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    position: Position,
+    /// When it was first seen to be there, while the read models were not.
+    seen: Instant,
 }
 
 /// By projector: how far it has come.
 #[derive(Debug, Default)]
-struct Reached {
+pub(crate) struct Reached {
     positions: HashMap<String, Position>,
     /// Postgres cannot be asked, so waiting is of no use.
     away: bool,
@@ -80,20 +86,37 @@ pub(crate) struct Seen {
     position: Option<Position>,
     /// The session's last write may not be in it.
     stale: bool,
+    /// How long the read models are known to be behind the log; none when the log cannot be asked.
+    lag: Option<Duration>,
 }
 
 impl Freshness {
-    pub(crate) fn watch(
-        database: Database,
-        log: Arc<dyn LogEnd>,
-        shutdown: CancellationToken,
-    ) -> Self {
+    pub(crate) fn watch(database: Database, log: LogReader, shutdown: CancellationToken) -> Self {
         let (sender, reached) = watch::channel(Reached::default());
+        let (ends, behind) = watch::channel(None);
+        let (looking, seen, end) = (log.clone(), reached.clone(), shutdown.clone());
         tokio::spawn(async move {
-            let ended = shutdown.run_until_cancelled(follow(&database, &sender));
-            ended.await;
+            end.run_until_cancelled(look_at_the_end(&looking, &seen, &ends)).await;
         });
-        Self { reached, log }
+        tokio::spawn(async move {
+            shutdown.run_until_cancelled(follow(&database, &sender)).await;
+        });
+        Self { reached, behind, log }
+    }
+
+    /// How far tickets and orders have come, whatever is wanted.
+    pub(crate) fn now(&self) -> Seen {
+        self.seen(&[ReadModel::Tickets, ReadModel::Orders], None)
+    }
+
+    /// What all of the models contain by now.
+    pub(crate) fn position(&self, models: &[ReadModel]) -> Option<Position> {
+        self.reached.borrow().least(models)
+    }
+
+    /// Until the read models may have changed. Never, once the watch has ended.
+    pub(crate) fn changes(&self) -> watch::Receiver<Reached> {
+        self.reached.clone()
     }
 
     /// Waits until all of `models` have come as far as `wanted`, for at most two seconds.
@@ -111,16 +134,43 @@ impl Freshness {
 
     /// A position past the log's end is of another log, such as one that was deleted to start anew:
     /// nothing more than all that there is can be waited for.
-    async fn within_the_log(&self, wanted: Option<Position>) -> Option<Position> {
-        match timeout(LOG_END_TIMEOUT, self.log.log_end()).await {
-            Ok(Some(end)) => wanted.min(Some(end)),
-            Ok(None) | Err(_) => wanted,
+    pub(crate) async fn within_the_log(&self, wanted: Option<Position>) -> Option<Position> {
+        match timeout(LOG_END_TIMEOUT, self.log.head()).await {
+            Ok(Ok(Some(end))) => wanted.min(Some(end)),
+            Ok(Ok(None) | Err(_)) | Err(_) => wanted,
         }
     }
 
     fn seen(&self, models: &[ReadModel], wanted: Option<Position>) -> Seen {
         let position = self.reached.borrow().least(models);
-        Seen { position, stale: position < wanted }
+        let lag = self.behind.borrow().map(|end| match position >= Some(end.position) {
+            true => Duration::ZERO,
+            false => end.seen.elapsed(),
+        });
+        Seen { position, stale: position < wanted, lag }
+    }
+}
+
+impl Seen {
+    /// What was read in several steps is known to contain no more than the least of them.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            position: self.position.min(other.position),
+            stale: self.stale || other.stale,
+            lag: self.lag.max(other.lag),
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    pub(crate) fn lag(&self) -> Option<Duration> {
+        self.lag
     }
 }
 
@@ -140,6 +190,33 @@ impl Reached {
         let news = *known < position;
         *known = position.max(*known);
         news
+    }
+}
+
+/// Looks for ever where the log ends. An end that the read models have not reached is kept until they
+/// have, so that the time since it was seen is how long they are behind.
+async fn look_at_the_end(
+    log: &LogReader,
+    reached: &watch::Receiver<Reached>,
+    ends: &watch::Sender<Option<End>>,
+) {
+    let mut ticks = interval(LOOK_AT_LOG_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Ok(head) = log.head().await else {
+            ends.send_replace(None);
+            continue;
+        };
+        let position = head.unwrap_or_default();
+        let read = reached.borrow().least(&[ReadModel::Tickets, ReadModel::Orders]);
+        ends.send_if_modified(|end| {
+            let behind = end.is_some_and(|end| read < Some(end.position));
+            if !behind {
+                *end = Some(End { position, seen: Instant::now() });
+            }
+            !behind
+        });
     }
 }
 

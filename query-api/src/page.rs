@@ -1,59 +1,27 @@
-//! Keyset paging: newest first, by the place in the log where a thing began.
+//! Keyset paging, in both directions. A page goes on from the place of an item in its order, so
+//! pages stay whole while new things appear before them.
 
-use std::fmt::{self, Display};
-use std::str::FromStr;
+mod cursor;
+mod query;
 
-use axum::extract::FromRequestParts;
-use axum::extract::Query;
-use axum::http::request::Parts;
-use domain::Position;
-use serde::Deserialize;
-use utoipa::IntoParams;
-use web::ApiError;
+use sqlx::{Postgres, QueryBuilder};
+
+pub(crate) use cursor::{Cursor, InvalidCursor, TicketCursor};
+pub(crate) use query::{PageQuery, RestPage};
 
 /// How many items a page has unless asked otherwise.
 pub(crate) const LIMIT_DEFAULT: u32 = 20;
 /// The most items of a page.
 pub(crate) const LIMIT_MAX: u32 = 100;
 
-/// Where a page ended. Opaque to clients; pages stay whole while new things appear before them.
+/// Which part of a list is wanted: what comes after and before some items, and of that the first or
+/// the last ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) commit: i64,
-    pub(crate) prepare: i64,
-}
-
-impl Cursor {
-    /// Before everything: where the first page starts.
-    const START: Self = Self { commit: i64::MAX, prepare: i64::MAX };
-}
-
-/// The text was not given out as a cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor that was given out")]
-pub(crate) struct InvalidCursor;
-
-impl FromStr for Cursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let position: Position = text.parse().map_err(|_| InvalidCursor)?;
-        let column = |number: u64| i64::try_from(number).map_err(|_| InvalidCursor);
-        Ok(Self { commit: column(position.commit)?, prepare: column(position.prepare)? })
-    }
-}
-
-impl Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.commit, self.prepare)
-    }
-}
-
-/// Which part of a list is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct Page<K = Cursor> {
     limit: u32,
-    after: Cursor,
+    after: Option<K>,
+    before: Option<K>,
+    last: bool,
 }
 
 /// No number of items that a page can have.
@@ -61,27 +29,57 @@ pub(crate) struct Page {
 #[error("must be a whole number from 1 to {LIMIT_MAX}")]
 pub(crate) struct InvalidLimit;
 
-impl Page {
-    pub(crate) fn new(limit: Option<i64>, after: Option<Cursor>) -> Result<Self, InvalidLimit> {
-        let limit = limit.map_or(Ok(LIMIT_DEFAULT), u32::try_from).map_err(|_| InvalidLimit)?;
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(InvalidLimit);
-        }
-        Ok(Self { limit, after: after.unwrap_or(Cursor::START) })
+/// The place of an item in its order, as SQL compares it.
+pub(crate) trait Key: Copy {
+    fn push(self, sql: &mut QueryBuilder<Postgres>);
+}
+
+/// An order that an index has, walked either way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) descending: bool,
+}
+
+impl<K: Copy> Page<K> {
+    pub(crate) fn first(limit: Option<i64>, after: Option<K>) -> Result<Self, InvalidLimit> {
+        Ok(Self { limit: checked(limit)?, after, before: None, last: false })
+    }
+
+    pub(crate) fn last(limit: i64, before: Option<K>) -> Result<Self, InvalidLimit> {
+        Ok(Self { limit: checked(Some(limit))?, after: None, before, last: true })
+    }
+
+    /// Whatever else is asked, it comes after this.
+    pub(crate) fn and_after(self, after: Option<K>) -> Self {
+        Self { after: after.or(self.after), ..self }
+    }
+
+    /// And before this.
+    pub(crate) fn and_before(self, before: Option<K>) -> Self {
+        Self { before: before.or(self.before), ..self }
+    }
+
+    /// The same page of a list whose items have other places.
+    pub(crate) fn map<L: Copy>(self, place: impl Fn(K) -> L) -> Page<L> {
+        let Self { limit, after, before, last } = self;
+        Page { limit, after: after.map(&place), before: before.map(&place), last }
     }
 
     pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// The items wanted come after this one.
-    pub(crate) fn after(&self) -> Cursor {
+    pub(crate) fn after(&self) -> Option<K> {
         self.after
     }
 
-    /// One more than the page has: it tells whether there is another page.
-    pub(crate) fn rows_to_read(&self) -> i64 {
-        i64::from(self.limit) + 1
+    pub(crate) fn before(&self) -> Option<K> {
+        self.before
+    }
+
+    pub(crate) fn is_last(&self) -> bool {
+        self.last
     }
 
     /// The page out of the rows that were read.
@@ -89,7 +87,33 @@ impl Page {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Items { items: rows, more }
+        if self.last {
+            rows.reverse();
+            return Items { items: rows, earlier: more, later: self.before.is_some() };
+        }
+        Items { items: rows, earlier: self.after.is_some(), later: more }
+    }
+}
+
+impl<K: Key> Page<K> {
+    /// Adds to a statement that ends within its conditions what makes it read this page, and one row
+    /// more, which tells whether there is another page.
+    pub(crate) fn push(&self, sql: &mut QueryBuilder<Postgres>, order: Order) {
+        let columns = order.columns.join(", ");
+        let (later, earlier) = if order.descending { ("<", ">") } else { (">", "<") };
+        for (bound, comparison) in [(self.after, later), (self.before, earlier)] {
+            if let Some(key) = bound {
+                sql.push(format_args!(" AND ({columns}) {comparison} "));
+                key.push(sql);
+            }
+        }
+        let direction = if order.descending == self.last { "ASC" } else { "DESC" };
+        sql.push(" ORDER BY ");
+        let mut parts = sql.separated(", ");
+        for column in order.columns {
+            parts.push(format_args!("{column} {direction}"));
+        }
+        sql.push(" LIMIT ").push_bind(i64::from(self.limit) + 1);
     }
 }
 
@@ -97,64 +121,54 @@ impl Page {
 #[derive(Clone, Debug)]
 pub(crate) struct Items<T> {
     pub(crate) items: Vec<T>,
-    /// There is another page after this one.
-    pub(crate) more: bool,
+    /// There are items before these. Where the page was asked for by what lies before it, that is
+    /// not looked up.
+    pub(crate) earlier: bool,
+    /// There are items after these; likewise.
+    pub(crate) later: bool,
 }
 
-/// `?limit=&after=`
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageQuery {
-    /// How many; 20 unless said.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
-    limit: Option<String>,
-    /// Where the page before ended, from its `Link` header.
-    #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
-    after: Option<String>,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Page {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let query = Query::<PageQuery>::from_request_parts(parts, state).await;
-        let Query(query) = query.map_err(|_| ApiError::bad_request("The query cannot be read"))?;
-        let limit = given(query.limit.as_deref()).map(str::parse).transpose();
-        let limit = limit.map_err(|_| ApiError::invalid("limit", InvalidLimit.to_string()))?;
-        let after = given(query.after.as_deref()).map(str::parse).transpose();
-        let after = after.map_err(|error: InvalidCursor| invalid("after", error))?;
-        Self::new(limit, after).map_err(|error| invalid("limit", error))
-    }
-}
-
-/// An empty parameter is one that was left out.
-fn given(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
-fn invalid(field: &str, error: impl Display) -> ApiError {
-    ApiError::invalid(field, error.to_string())
+fn checked(limit: Option<i64>) -> Result<u32, InvalidLimit> {
+    let limit = limit.map_or(Ok(LIMIT_DEFAULT), u32::try_from).map_err(|_| InvalidLimit)?;
+    if (1..=LIMIT_MAX).contains(&limit) { Ok(limit) } else { Err(InvalidLimit) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NEWEST: Order = Order { columns: &["c", "p"], descending: true };
+
+    fn statement(page: &Page) -> String {
+        let mut sql = QueryBuilder::new("WHERE true");
+        page.push(&mut sql, NEWEST);
+        sql.into_string()
+    }
+
     #[test]
     fn a_page_has_from_1_to_100_items() {
-        assert_eq!(Page::new(None, None).unwrap().limit(), LIMIT_DEFAULT);
-        assert_eq!(Page::new(Some(100), None).unwrap().limit(), 100);
+        assert_eq!(Page::<Cursor>::first(None, None).unwrap().limit(), LIMIT_DEFAULT);
+        assert_eq!(Page::<Cursor>::first(Some(100), None).unwrap().limit(), 100);
         for bad in [0, -1, 101, i64::MAX] {
-            assert_eq!(Page::new(Some(bad), None), Err(InvalidLimit));
+            assert_eq!(Page::<Cursor>::first(Some(bad), None), Err(InvalidLimit));
+            assert_eq!(Page::<Cursor>::last(bad, None), Err(InvalidLimit));
         }
     }
 
     #[test]
-    fn a_cursor_reads_back_as_it_was_written() {
-        let cursor = Cursor { commit: 1024, prepare: 1000 };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for bad in ["", "1024", "-1-1", "a-b", "18446744073709551615-0"] {
-            assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor));
-        }
+    fn the_last_items_are_read_from_the_other_end() {
+        let at = Some(Cursor { commit: 9, prepare: 8 });
+        assert_eq!(
+            statement(&Page::first(Some(2), at).unwrap()),
+            "WHERE true AND (c, p) < ($1, $2) ORDER BY c DESC, p DESC LIMIT $3"
+        );
+        let last = Page::last(2, at).unwrap();
+        assert_eq!(
+            statement(&last),
+            "WHERE true AND (c, p) > ($1, $2) ORDER BY c ASC, p ASC LIMIT $3"
+        );
+        let cut = last.cut(vec![7, 6, 5]);
+        assert_eq!(cut.items, [6, 7]);
+        assert!(cut.earlier && cut.later);
     }
 }

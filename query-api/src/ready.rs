@@ -14,9 +14,12 @@ impl ReadyCheck for ReadModelsReady {
     }
 
     async fn ready(&self) -> Result<(), String> {
-        // No rows, but both views must be there.
-        let probe = sqlx::query("SELECT FROM read.tickets, read.orders, read.checkpoint LIMIT 0")
-            .execute(self.0.pool());
+        // No rows, but all views must be there.
+        let probe = sqlx::query(
+            "SELECT FROM read.tickets, read.orders, read.accounts, read.sales_by_day, \
+             read.timeline, read.checkpoint LIMIT 0",
+        )
+        .execute(self.0.pool());
         probe.await.map(|_| ()).map_err(|error| error.to_string())
     }
 }

@@ -22,7 +22,7 @@ use web::{Bounds, Server};
 use crate::config::{self, Polling, Reservation, Visitors, Webhooks};
 use crate::data_directory::{DataDirectory, Running};
 use crate::roles::command_api::LogReady;
-use crate::roles::query_api::EndOf;
+use crate::roles::query_api::GraphQl;
 use crate::secrets::Secrets;
 use crate::{shutdown, telemetry};
 use backing::Backing;
@@ -75,6 +75,8 @@ pub(crate) struct Settings {
     reservation: Reservation,
     #[command(flatten)]
     visitors: Visitors,
+    #[command(flatten)]
+    graphql: GraphQl,
 }
 
 impl Settings {
@@ -170,8 +172,9 @@ fn start_roles(
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
 
     let web = config::open_web(&log, &vault, secrets, false, &settings.visitors)?;
+    let chosen = settings.graphql.settings();
     let query_state =
-        query_api::State::new(&pool, web.clone(), Arc::new(EndOf(log.clone())), shutdown.clone());
+        query_api::State::new(&pool, web.clone(), log.reader(), chosen, shutdown.clone());
     let checks = vec![
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
         query_state.ready_check(),

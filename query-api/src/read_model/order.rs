@@ -4,13 +4,14 @@
 use domain::Timestamp;
 use domain::id::{AccountId, OrderId, PaymentId, TicketId};
 use domain::money::{Currency, Money};
+use domain::order::Status;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, QueryBuilder, Row};
 use uuid::Uuid;
 use web::wire;
 
 use crate::database::{Database, ReadError, column, read};
-use crate::page::{Cursor, Items, Page};
+use crate::page::{Cursor, Items, Order as ListOrder, Page};
 
 /// The most orders shown with a ticket: one's newest ones.
 const OF_TICKET_MAX: i64 = 20;
@@ -31,7 +32,10 @@ pub(crate) struct Order {
     pub(crate) expires_at: Timestamp,
     pub(crate) version: u64,
     pub(crate) placed_at: Timestamp,
-    pub(crate) cursor: Cursor,
+    /// Where in the log it was placed.
+    pub(crate) placed: Cursor,
+    /// Where in the log it last changed.
+    pub(crate) changed: Cursor,
 }
 
 /// How far an order is.
@@ -60,7 +64,7 @@ impl OrderStatus {
     ];
 
     /// The word for it in the tables and in REST.
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::AwaitingPayment => "awaiting_payment",
@@ -69,6 +73,20 @@ impl OrderStatus {
             Self::Expired => "expired",
             Self::Refunding => "refunding",
             Self::Refunded => "refunded",
+        }
+    }
+}
+
+impl From<&Status> for OrderStatus {
+    fn from(status: &Status) -> Self {
+        match status {
+            Status::Created => Self::Created,
+            Status::AwaitingPayment { .. } => Self::AwaitingPayment,
+            Status::Complete { .. } => Self::Complete,
+            Status::Cancelled => Self::Cancelled,
+            Status::Expired => Self::Expired,
+            Status::Refunding { .. } => Self::Refunding,
+            Status::Refunded { .. } => Self::Refunded,
         }
     }
 }
@@ -87,6 +105,20 @@ impl TryFrom<String> for OrderStatus {
     }
 }
 
+/// Whose changes are wanted. Nobody but the program itself leaves the buyer out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct OrderChangesOf {
+    pub(crate) buyer: Option<AccountId>,
+    pub(crate) order: Option<OrderId>,
+}
+
+impl OrderChangesOf {
+    pub(crate) fn include(&self, order: &Order) -> bool {
+        self.buyer.is_none_or(|buyer| order.buyer == buyer)
+            && self.order.is_none_or(|id| order.id == id)
+    }
+}
+
 /// By name and not `*`: a prepared statement outlives a change of the view only if its columns
 /// stay the same.
 macro_rules! select {
@@ -94,31 +126,52 @@ macro_rules! select {
         concat!(
             "SELECT o.id, o.ticket, o.buyer, o.title, o.quantity, o.unit_price_minor, \
              o.total_minor, o.currency, o.status, o.payment, o.expires_at, o.version, o.placed_at, \
-             o.placed_commit, o.placed_prepare ",
+             o.placed_commit, o.placed_prepare, o.changed_commit, o.changed_prepare ",
             $rest
         )
     };
 }
 
 impl Database {
-    /// A buyer's orders, newest first.
+    /// A buyer's orders, newest first: all, or those in one state.
     pub(crate) async fn orders_of(
         &self,
         buyer: AccountId,
+        status: Option<OrderStatus>,
         page: &Page,
     ) -> Result<Items<Order>, ReadError> {
-        let after = page.after();
-        let rows = sqlx::query_as(select!(
-            "FROM read.orders AS o WHERE o.buyer = $1 \
-             AND (o.placed_commit, o.placed_prepare) < ($2, $3) \
-             ORDER BY o.placed_commit DESC, o.placed_prepare DESC LIMIT $4"
-        ))
-        .bind(buyer.0)
-        .bind(after.commit)
-        .bind(after.prepare)
-        .bind(page.rows_to_read())
-        .fetch_all(self.pool());
-        Ok(page.cut(read(rows).await?))
+        const NEWEST: ListOrder =
+            ListOrder { columns: &["o.placed_commit", "o.placed_prepare"], descending: true };
+        let mut sql = QueryBuilder::new(select!("FROM read.orders AS o WHERE o.buyer = "));
+        sql.push_bind(buyer.0);
+        if let Some(status) = status {
+            sql.push(" AND o.status = ").push_bind(status.as_str());
+        }
+        page.push(&mut sql, NEWEST);
+        let rows = read(sql.build_query_as().fetch_all(self.pool())).await?;
+        Ok(page.cut(rows))
+    }
+
+    /// What has changed of a buyer's orders, or of one of them, after a place in the log, in the
+    /// order of the changes.
+    pub(crate) async fn orders_changed(
+        &self,
+        after: Cursor,
+        of: &OrderChangesOf,
+        rows_max: i64,
+    ) -> Result<Vec<Order>, ReadError> {
+        let mut sql = QueryBuilder::new(select!(
+            "FROM read.orders AS o WHERE (o.changed_commit, o.changed_prepare) > ("
+        ));
+        sql.push_bind(after.commit).push(", ").push_bind(after.prepare).push(")");
+        if let Some(buyer) = of.buyer {
+            sql.push(" AND o.buyer = ").push_bind(buyer.0);
+        }
+        if let Some(order) = of.order {
+            sql.push(" AND o.id = ").push_bind(order.0);
+        }
+        sql.push(" ORDER BY o.changed_commit, o.changed_prepare LIMIT ").push_bind(rows_max);
+        read(sql.build_query_as().fetch_all(self.pool())).await
     }
 
     /// Those of the orders that there are and that are the buyer's, in no order.
@@ -175,9 +228,13 @@ impl FromRow<'_, PgRow> for Order {
             expires_at: row.try_get("expires_at")?,
             version: column::<i64, u64>(row, "version")?,
             placed_at: row.try_get("placed_at")?,
-            cursor: Cursor {
+            placed: Cursor {
                 commit: row.try_get("placed_commit")?,
                 prepare: row.try_get("placed_prepare")?,
+            },
+            changed: Cursor {
+                commit: row.try_get("changed_commit")?,
+                prepare: row.try_get("changed_prepare")?,
             },
         })
     }

@@ -1,15 +1,19 @@
 //! The tickets, from the view `read.tickets`.
 
+mod list;
+
 use domain::Timestamp;
 use domain::id::{AccountId, OrderId, TicketId};
 use domain::money::{Currency, Money};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, QueryBuilder, Row};
 use uuid::Uuid;
 use web::wire;
 
 use crate::database::{Database, ReadError, column, read};
-use crate::page::{Cursor, Items, Page};
+use crate::page::Cursor;
+
+pub(crate) use list::{PriceRange, TicketFilter, TicketSort};
 
 /// A ticket as it was when it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +31,10 @@ pub(crate) struct Ticket {
     pub(crate) order_id: Option<OrderId>,
     pub(crate) version: u64,
     pub(crate) listed_at: Timestamp,
-    pub(crate) cursor: Cursor,
+    /// Where in the log it was listed.
+    pub(crate) listed: Cursor,
+    /// Where in the log it last changed.
+    pub(crate) changed: Cursor,
 }
 
 /// By name and not `*`: a prepared statement outlives a change of the view only if its columns
@@ -37,27 +44,28 @@ macro_rules! select {
         concat!(
             "SELECT id, seller, title, price_minor, currency, quantity, reserved, sold, available, \
              max_per_order, withdrawn, order_id, version, listed_at, listed_commit, \
-             listed_prepare FROM read.tickets ",
+             listed_prepare, changed_commit, changed_prepare FROM read.tickets ",
             $rest
         )
     };
 }
+use select;
+
+/// Whose changes are wanted; no one's in particular: everybody's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ChangesOf {
+    pub(crate) tickets: Option<Vec<TicketId>>,
+    pub(crate) seller: Option<AccountId>,
+}
+
+impl ChangesOf {
+    pub(crate) fn include(&self, ticket: &Ticket) -> bool {
+        self.tickets.as_ref().is_none_or(|ids| ids.contains(&ticket.id))
+            && self.seller.is_none_or(|seller| ticket.seller == seller)
+    }
+}
 
 impl Database {
-    /// What can be bought, newest first.
-    pub(crate) async fn tickets_on_sale(&self, page: &Page) -> Result<Items<Ticket>, ReadError> {
-        let after = page.after();
-        let rows = sqlx::query_as(select!(
-            "WHERE available > 0 AND (listed_commit, listed_prepare) < ($1, $2) \
-             ORDER BY listed_commit DESC, listed_prepare DESC LIMIT $3"
-        ))
-        .bind(after.commit)
-        .bind(after.prepare)
-        .bind(page.rows_to_read())
-        .fetch_all(self.pool());
-        Ok(page.cut(read(rows).await?))
-    }
-
     pub(crate) async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
         let row = sqlx::query_as(select!("WHERE id = $1")).bind(id.0).fetch_optional(self.pool());
         read(row).await
@@ -65,10 +73,33 @@ impl Database {
 
     /// Those of the tickets that there are, in no order.
     pub(crate) async fn tickets(&self, ids: &[TicketId]) -> Result<Vec<Ticket>, ReadError> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows = sqlx::query_as(select!("WHERE id = ANY($1)")).bind(ids).fetch_all(self.pool());
+        let rows =
+            sqlx::query_as(select!("WHERE id = ANY($1)")).bind(uuids(ids)).fetch_all(self.pool());
         read(rows).await
     }
+
+    /// What has changed after a place in the log, in the order of the changes.
+    pub(crate) async fn tickets_changed(
+        &self,
+        after: Cursor,
+        of: &ChangesOf,
+        rows_max: i64,
+    ) -> Result<Vec<Ticket>, ReadError> {
+        let mut sql = QueryBuilder::new(select!("WHERE (changed_commit, changed_prepare) > ("));
+        sql.push_bind(after.commit).push(", ").push_bind(after.prepare).push(")");
+        if let Some(ids) = &of.tickets {
+            sql.push(" AND id = ANY(").push_bind(uuids(ids)).push(")");
+        }
+        if let Some(seller) = of.seller {
+            sql.push(" AND seller = ").push_bind(seller.0);
+        }
+        sql.push(" ORDER BY changed_commit, changed_prepare LIMIT ").push_bind(rows_max);
+        read(sql.build_query_as().fetch_all(self.pool())).await
+    }
+}
+
+fn uuids(ids: &[TicketId]) -> Vec<Uuid> {
+    ids.iter().map(|id| id.0).collect()
 }
 
 impl FromRow<'_, PgRow> for Ticket {
@@ -91,9 +122,13 @@ impl FromRow<'_, PgRow> for Ticket {
             order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
             version: column::<i64, u64>(row, "version")?,
             listed_at: row.try_get("listed_at")?,
-            cursor: Cursor {
+            listed: Cursor {
                 commit: row.try_get("listed_commit")?,
                 prepare: row.try_get("listed_prepare")?,
+            },
+            changed: Cursor {
+                commit: row.try_get("changed_commit")?,
+                prepare: row.try_get("changed_prepare")?,
             },
         })
     }

@@ -1,9 +1,12 @@
 //! Headers of the answers.
 
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponseParts, ResponseParts};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
+use serde::Serialize;
 
 use crate::page::{Cursor, Page};
 
@@ -29,7 +32,60 @@ impl IntoResponseParts for NextPage {
     }
 }
 
-/// The version as `ETag`, as a later `If-Match` may name it.
-pub(super) fn etag(version: u64) -> [(header::HeaderName, String); 1] {
-    [(header::ETAG, format!("\"{version}\""))]
+/// An answer that a client need not be sent again as long as it has not changed.
+pub(super) struct Cached {
+    etag: String,
+    /// Whose it is: everybody's, or one person's.
+    control: &'static str,
+}
+
+/// To be asked for each time, because it may have changed; what has not is not sent again.
+const EVERYBODYS: &str = "public, no-cache";
+const ONE_PERSONS: &str = "private, no-cache";
+
+impl Cached {
+    /// Of one thing, by its version, as a later `If-Match` may name it.
+    pub(super) fn of_version(version: u64) -> Self {
+        Self { etag: format!("\"{version}\""), control: EVERYBODYS }
+    }
+
+    /// Of a list, by what it says.
+    pub(super) fn of_list(items: &impl Serialize, next: &NextPage) -> Self {
+        let mut hasher = DefaultHasher::new();
+        serde_json::to_vec(items).unwrap_or_default().hash(&mut hasher);
+        next.0.hash(&mut hasher);
+        Self { etag: format!("W/\"{:016x}\"", hasher.finish()), control: EVERYBODYS }
+    }
+
+    pub(super) fn for_one_person(self) -> Self {
+        Self { control: ONE_PERSONS, ..self }
+    }
+
+    /// 304 when the client has it already.
+    pub(super) fn answer(self, request: &HeaderMap, answer: impl IntoResponse) -> Response {
+        let headers = [
+            (header::ETAG, self.etag.clone()),
+            (header::CACHE_CONTROL, self.control.to_owned()),
+            (header::VARY, "Authorization, Cookie, Ticketing-Position".to_owned()),
+        ];
+        if self.is_known(request) {
+            let (mut parts, _) = answer.into_response().into_parts();
+            parts.status = StatusCode::NOT_MODIFIED;
+            parts.headers.remove(header::CONTENT_TYPE);
+            parts.headers.remove(header::CONTENT_LENGTH);
+            return (headers, Response::from_parts(parts, Body::empty())).into_response();
+        }
+        (headers, answer).into_response()
+    }
+
+    fn is_known(&self, request: &HeaderMap) -> bool {
+        let bare = self.etag.trim_start_matches("W/");
+        let named = request.get_all(header::IF_NONE_MATCH).iter();
+        named.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
+            |tag| {
+                let tag = tag.trim();
+                tag == "*" || tag.trim_start_matches("W/") == bare
+            },
+        )
+    }
 }

@@ -3,14 +3,15 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use domain::id::OrderId;
 use web::{ApiError, PathId, ReadPosition, SignedIn, wire};
 
-use super::headers::{NextPage, etag};
+use super::headers::{Cached, NextPage};
 use crate::State;
 use crate::freshness::ReadModel;
-use crate::page::{Page, PageQuery};
+use crate::page::{PageQuery, RestPage};
 
 /// One's own orders, newest first
 #[utoipa::path(
@@ -18,7 +19,8 @@ use crate::page::{Page, PageQuery};
     params(PageQuery),
     responses(
         (status = 200, description = "A page of them", body = Vec<wire::Order>,
-            headers(("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+            headers(("ETag" = String), ("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 304, description = "The page that the client has"),
         (status = 400),
     ),
     security(("session" = []), ("token" = []))
@@ -27,14 +29,16 @@ pub(super) async fn list(
     Shared(state): Shared<State>,
     SignedIn(session): SignedIn,
     ReadPosition(wanted): ReadPosition,
-    page: Page,
+    headers: HeaderMap,
+    RestPage(page): RestPage,
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
-    let found = state.database.orders_of(session.account, &page).await?;
-    let last = found.items.last().map(|order| order.cursor);
-    let next = NextPage::new("/api/orders", &page, found.more, last);
+    let found = state.database.orders_of(session.account, None, &page).await?;
+    let last = found.items.last().map(|order| order.placed);
+    let next = NextPage::new("/api/orders", &page, found.later, last);
     let orders: Vec<wire::Order> = found.items.into_iter().map(wire::Order::from).collect();
-    Ok((seen, next, Json(orders)))
+    let cached = Cached::of_list(&orders, &next).for_one_person();
+    Ok(cached.answer(&headers, (seen, next, Json(orders))))
 }
 
 /// One of one's own orders
@@ -44,6 +48,7 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The order", body = wire::Order,
             headers(("ETag" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 304, description = "The order that the client has"),
     ),
     security(("session" = []), ("token" = []))
 )]
@@ -51,10 +56,12 @@ pub(super) async fn one(
     Shared(state): Shared<State>,
     SignedIn(session): SignedIn,
     ReadPosition(wanted): ReadPosition,
+    headers: HeaderMap,
     PathId(id): PathId<OrderId>,
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
     let order = state.database.orders(session.account, &[id]).await?.pop();
     let order = order.ok_or_else(|| ApiError::not_found("Order not found"))?;
-    Ok((seen, etag(order.version), Json(wire::Order::from(order))))
+    let cached = Cached::of_version(order.version).for_one_person();
+    Ok(cached.answer(&headers, (seen, Json(wire::Order::from(order)))))
 }

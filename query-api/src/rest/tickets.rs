@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use domain::id::TicketId;
 use web::{ApiError, PathId, ReadPosition, wire};
 
-use super::headers::{NextPage, etag};
+use super::headers::{Cached, NextPage};
 use crate::State;
 use crate::freshness::ReadModel;
-use crate::page::{Page, PageQuery};
+use crate::page::{PageQuery, RestPage, TicketCursor};
+use crate::read_model::ticket::{TicketFilter, TicketSort};
 
 /// What can be bought, newest first
 #[utoipa::path(
@@ -17,21 +19,26 @@ use crate::page::{Page, PageQuery};
     params(PageQuery),
     responses(
         (status = 200, description = "A page of it", body = Vec<wire::Ticket>,
-            headers(("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+            headers(("ETag" = String), ("Link" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 304, description = "The page that the client has"),
         (status = 400),
     )
 )]
 pub(super) async fn list(
     Shared(state): Shared<State>,
     ReadPosition(wanted): ReadPosition,
-    page: Page,
+    headers: HeaderMap,
+    RestPage(page): RestPage,
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Tickets], wanted).await;
-    let found = state.database.tickets_on_sale(&page).await?;
-    let last = found.items.last().map(|ticket| ticket.cursor);
-    let next = NextPage::new("/api/tickets", &page, found.more, last);
+    let asked = page.map(|listed| TicketCursor { listed, price_minor: None });
+    let (on_sale, newest) = (TicketFilter::default(), TicketSort::Newest);
+    let found = state.database.list_tickets(&on_sale, newest, &asked).await?;
+    let last = found.items.last().map(|ticket| ticket.listed);
+    let next = NextPage::new("/api/tickets", &page, found.later, last);
     let tickets: Vec<wire::Ticket> = found.items.into_iter().map(wire::Ticket::from).collect();
-    Ok((seen, next, Json(tickets)))
+    let cached = Cached::of_list(&tickets, &next);
+    Ok(cached.answer(&headers, (seen, next, Json(tickets))))
 }
 
 /// One ticket, also when it is sold out or withdrawn
@@ -41,15 +48,18 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The ticket", body = wire::Ticket,
             headers(("ETag" = String), ("Ticketing-Position" = String), ("Ticketing-Stale" = String))),
+        (status = 304, description = "The ticket that the client has"),
     )
 )]
 pub(super) async fn one(
     Shared(state): Shared<State>,
     ReadPosition(wanted): ReadPosition,
+    headers: HeaderMap,
     PathId(id): PathId<TicketId>,
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Tickets], wanted).await;
     let ticket = state.database.ticket(id).await?;
     let ticket = ticket.ok_or_else(|| ApiError::not_found("Ticket not found"))?;
-    Ok((seen, etag(ticket.version), Json(wire::Ticket::from(ticket))))
+    let cached = Cached::of_version(ticket.version);
+    Ok(cached.answer(&headers, (seen, Json(wire::Ticket::from(ticket)))))
 }

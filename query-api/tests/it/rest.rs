@@ -113,3 +113,40 @@ async fn nobody_sees_the_orders_of_others() {
     assert_eq!(shop.site.nobody().get(&one).await.status(), 401);
     assert_eq!(shop.site.nobody().get("/api/orders").await.status(), 401);
 }
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let shop = Shop::open().await;
+    let (seller, buyer) = (somebody(), somebody());
+    let ticket = shop.list(seller, "Concert", 5).await.ticket;
+    let order = shop.order(buyer, ticket).await;
+    shop.caught_up().await;
+    let visitor = shop.site.visitor(buyer);
+    let again = async |path: &str, tag: &str| {
+        let request = visitor.client.get(format!("{}{path}", visitor.url));
+        request.header("if-none-match", tag).send().await.unwrap()
+    };
+    let mut tags = Vec::new();
+    for (path, whose) in [
+        ("/api/tickets".to_owned(), "public"),
+        (format!("/api/tickets/{ticket}"), "public"),
+        ("/api/orders".to_owned(), "private"),
+        (format!("/api/orders/{order}"), "private"),
+    ] {
+        let first = visitor.get(&path).await;
+        let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+        assert_eq!(first.headers()["cache-control"], format!("{whose}, no-cache"));
+        let known = again(&path, &format!("\"other\", {tag}")).await;
+        assert_eq!(known.status(), 304, "{path}");
+        assert_eq!(known.headers()["etag"].to_str().unwrap(), tag);
+        assert!(known.headers().contains_key("ticketing-position"));
+        assert_eq!(known.text().await.unwrap(), "");
+        assert_eq!(again(&path, "\"other\"").await.status(), 200);
+        tags.push((path, tag));
+    }
+    shop.order(buyer, ticket).await;
+    shop.caught_up().await;
+    for (path, tag) in &tags[..3] {
+        assert_eq!(again(path, tag).await.status(), 200, "{path} has changed");
+    }
+}

@@ -9,6 +9,10 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::support::{Shop, somebody};
 
+/// What is asked for within a millisecond is read at once. On a busy machine it may take longer to ask
+/// for fifty things, and then they are read in some parts; never one by one.
+const SPLIT_MAX: usize = 4;
+
 /// Keeps the statements that read from the read models.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<String>>>);
@@ -69,14 +73,14 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_things() {
     let orders = visitor.data("{ orders(first: 50) { nodes { id ticket { id title } } } }").await;
     assert_eq!(orders["orders"]["nodes"].as_array().unwrap().len(), 50);
     let asked = statements.take();
-    assert_eq!(asked.len(), 2, "{asked:#?}");
+    assert!((2..=2 + SPLIT_MAX).contains(&asked.len()), "{asked:#?}");
 
     let tickets =
         visitor.data("{ tickets(first: 30) { nodes { id myOrders { id ticket { id } } } } }");
     let tickets = tickets.await;
     assert_eq!(tickets["tickets"]["nodes"][29]["myOrders"].as_array().unwrap().len(), 2);
     let asked = statements.take();
-    assert_eq!(asked.len(), 3, "{asked:#?}");
+    assert!((3..=3 + SPLIT_MAX).contains(&asked.len()), "{asked:#?}");
 
     visitor.get_json("/api/orders?limit=100").await;
     let asked = statements.take();

@@ -1,22 +1,23 @@
 //! A shop whose read side is served, and the commands to fill it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::response::IntoResponse;
 use chrono::{TimeDelta, Utc};
 use domain::event::{Actor, Cause};
-use domain::id::{AccountId, CommandId, OrderId, SessionId, TicketId};
+use domain::id::{AccountId, CommandId, OrderId, PaymentId, SessionId, TicketId};
 use domain::money::{Currency, Money};
 use domain::order::{OrderCommand, OrderPlaced};
 use domain::text::{Quantity, Title};
 use domain::ticket::TicketCommand;
 use domain::{Aggregate, Order, Position, Ticket};
 use embedded_log::testing::TestLog;
-use eventlog::{EventLog, Executed, FollowError, Settings};
+use eventlog::{EventLog, Executed, FollowError, LogReader, Settings as LogSettings};
 use local_services::testing::TestDatabase;
-use query_api::LogEnd;
+use query_api::Settings;
 use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -30,13 +31,22 @@ use web::{Accounts, Bounds, Server, Session, TokenKeys, Unavailable, Web};
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
-/// Accounts of which every session is open, and whose address follows from the id.
-struct EverybodyIsIn;
+/// Accounts of which every session is open until it is closed, and whose address follows from the id.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    closed: Mutex<HashSet<SessionId>>,
+}
+
+impl Sessions {
+    pub(crate) fn close(&self, session: SessionId) {
+        self.closed.lock().unwrap().insert(session);
+    }
+}
 
 #[async_trait]
-impl Accounts for EverybodyIsIn {
-    async fn session_is_open(&self, _: AccountId, _: SessionId) -> Result<bool, Unavailable> {
-        Ok(true)
+impl Accounts for Sessions {
+    async fn session_is_open(&self, _: AccountId, id: SessionId) -> Result<bool, Unavailable> {
+        Ok(!self.closed.lock().unwrap().contains(&id))
     }
 
     async fn email(&self, account: AccountId) -> Result<Option<String>, Unavailable> {
@@ -44,25 +54,35 @@ impl Accounts for EverybodyIsIn {
     }
 }
 
-/// None: the log is away.
-struct EndOf(Option<EventLog>);
+pub(crate) fn client(log: &TestLog) -> EventLog {
+    let connection_string = log.connection_string();
+    EventLog::new(LogSettings { connection_string, build: "test".to_owned() }).unwrap()
+}
 
-#[async_trait]
-impl LogEnd for EndOf {
-    async fn log_end(&self) -> Option<Position> {
-        self.0.as_ref()?.head().await.ok().flatten()
-    }
+/// Of a log that does not answer.
+fn nowhere() -> LogReader {
+    let connection_string = "kurrentdb://127.0.0.1:1?tls=false".to_owned();
+    EventLog::new(LogSettings { connection_string, build: "test".to_owned() }).unwrap().reader()
 }
 
 /// The read side of an address of Postgres, served.
 pub(crate) struct Site {
     pub(crate) web: Web,
     pub(crate) url: String,
-    shutdown: CancellationToken,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Site {
-    pub(crate) async fn serve(pool: &PgPool, log: Option<EventLog>) -> Self {
+    pub(crate) async fn serve(pool: &PgPool, log: Option<&EventLog>) -> Self {
+        Self::serve_with(pool, log, Settings::default()).await
+    }
+
+    pub(crate) async fn serve_with(
+        pool: &PgPool,
+        log: Option<&EventLog>,
+        chosen: Settings,
+    ) -> Self {
         let settings = web::Settings {
             session_key: [7; 32],
             token_keys: TokenKeys::new(&[[8; 32]]).unwrap(),
@@ -71,10 +91,11 @@ impl Site {
             proxies: 0,
             origins: Vec::new(),
         };
-        let web = Web::new(settings, Arc::new(EverybodyIsIn));
+        let sessions = Arc::new(Sessions::default());
+        let web = Web::new(settings, sessions.clone());
         let shutdown = CancellationToken::new();
-        let state =
-            query_api::State::new(pool, web.clone(), Arc::new(EndOf(log)), shutdown.clone());
+        let log = log.map_or_else(nowhere, EventLog::reader);
+        let state = query_api::State::new(pool, web.clone(), log, chosen, shutdown.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let checks = vec![state.ready_check()];
@@ -82,7 +103,7 @@ impl Site {
         let (name, bounds) = ("query-api", Bounds::default());
         let server = Server { name, api, web: web.clone(), checks, bounds };
         tokio::spawn(server.serve(listener, shutdown.clone()));
-        Self { web, url, shutdown }
+        Self { web, url, sessions, shutdown }
     }
 
     pub(crate) fn nobody(&self) -> Visitor {
@@ -97,9 +118,11 @@ impl Site {
     }
 
     pub(crate) fn visitor(&self, account: AccountId) -> Visitor {
-        let expires_at = Utc::now() + TimeDelta::hours(1);
-        let session = Session { account, session: SessionId(Uuid::now_v7()), expires_at };
-        let response = (self.web.session_cookie(&session), ()).into_response();
+        self.with_session(&open_session(account))
+    }
+
+    pub(crate) fn with_session(&self, session: &Session) -> Visitor {
+        let response = (self.web.session_cookie(session), ()).into_response();
         let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
         let pair = cookie.split(';').next().unwrap();
         let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(pair).unwrap())]);
@@ -113,18 +136,26 @@ impl Drop for Site {
     }
 }
 
+/// Somebody's session, for an hour.
+pub(crate) fn open_session(account: AccountId) -> Session {
+    let expires_at = Utc::now() + TimeDelta::hours(1);
+    Session { account, session: SessionId(Uuid::now_v7()), expires_at }
+}
+
 /// Somebody with a browser.
 pub(crate) struct Visitor {
-    client: Client,
-    url: String,
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    /// What is sent with everything.
+    pub(crate) headers: HeaderMap,
 }
 
 impl Visitor {
     fn new(url: &str, headers: HeaderMap) -> Self {
         // The first in the process is the one; the others are the same.
         let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder().default_headers(headers).build().unwrap();
-        Self { client, url: url.to_owned() }
+        let client = Client::builder().default_headers(headers.clone()).build().unwrap();
+        Self { client, url: url.to_owned(), headers }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
@@ -155,9 +186,19 @@ impl Visitor {
         items
     }
 
+    pub(crate) async fn post(&self, body: &Value) -> Response {
+        self.client.post(format!("{}/graphql", self.url)).json(body).send().await.unwrap()
+    }
+
+    /// The code of an answer's first error.
+    pub(crate) async fn refusal(&self, query: &str) -> String {
+        let answer = self.ask(query).await;
+        answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("none").to_owned()
+    }
+
     pub(crate) async fn ask_raw(&self, query: &str, variables: Value) -> Response {
         let body = json!({"query": query, "variables": variables});
-        self.client.post(format!("{}/graphql", self.url)).json(&body).send().await.unwrap()
+        self.post(&body).await
     }
 
     pub(crate) async fn ask(&self, query: &str) -> Value {
@@ -184,11 +225,10 @@ fn next_page(response: &Response) -> Option<String> {
 /// Everything behind a site: the log, the database, the projectors.
 pub(crate) struct Shop {
     pub(crate) site: Site,
-    log: EventLog,
-    pool: PgPool,
+    pub(crate) log: EventLog,
+    pub(crate) pool: PgPool,
     projectors: Option<Projectors>,
-    _database: TestDatabase,
-    _log: TestLog,
+    behind: Option<(TestDatabase, TestLog)>,
 }
 
 struct Projectors {
@@ -198,17 +238,25 @@ struct Projectors {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::open_with(Settings::default()).await
+    }
+
+    pub(crate) async fn open_with(chosen: Settings) -> Self {
         let test_log = TestLog::start().await;
-        let connection_string = test_log.connection_string();
-        let log = EventLog::new(Settings { connection_string, build: "test".to_owned() }).unwrap();
+        let log = client(&test_log);
         let database = TestDatabase::create().await;
         let pool = PgPool::connect(database.url()).await.unwrap();
         projectors::install(&pool).await.unwrap();
-        let site = Site::serve(&pool, Some(log.clone())).await;
-        let mut shop =
-            Self { site, log, pool, projectors: None, _database: database, _log: test_log };
+        let site = Site::serve_with(&pool, Some(&log), chosen).await;
+        let mut shop = Self::of(site, log, pool);
+        shop.behind = Some((database, test_log));
         shop.start_projectors();
         shop
+    }
+
+    /// Of parts that somebody else keeps, with no projectors yet.
+    pub(crate) fn of(site: Site, log: EventLog, pool: PgPool) -> Self {
+        Self { site, log, pool, projectors: None, behind: None }
     }
 
     pub(crate) fn start_projectors(&mut self) {
@@ -240,29 +288,43 @@ impl Shop {
     }
 
     pub(crate) async fn list(&self, seller: AccountId, title: &str, quantity: u32) -> Listed {
+        self.list_at(seller, title, quantity, usd(1_999)).await
+    }
+
+    pub(crate) async fn list_at(
+        &self,
+        seller: AccountId,
+        title: &str,
+        quantity: u32,
+        price: Money,
+    ) -> Listed {
         let ticket = TicketId(Uuid::now_v7());
         let command = TicketCommand::List {
             seller,
             title: Title::parse(title).unwrap(),
-            price: usd(1_999),
+            price,
             quantity: Quantity::new(quantity).unwrap(),
             max_per_order: Quantity::new(quantity).unwrap(),
         };
-        let executed = self.execute::<Ticket>(ticket, command).await;
+        let cause = by(seller);
+        let executed = self.execute::<Ticket>(ticket, command, &cause).await;
         Listed { ticket, position: executed.position.unwrap() }
     }
 
     pub(crate) async fn change(&self, ticket: TicketId, command: TicketCommand) -> Position {
-        self.execute::<Ticket>(ticket, command).await.position.unwrap()
+        let cause = caused_by(Actor::Anonymous);
+        self.execute::<Ticket>(ticket, command, &cause).await.position.unwrap()
     }
 
-    /// An order of one unit.
+    /// An order of one unit. The ticket is reserved by the buyer; the order is placed by a process
+    /// because of that.
     pub(crate) async fn order(&self, buyer: AccountId, ticket: TicketId) -> OrderId {
         let order = OrderId(Uuid::now_v7());
         let expires_at = Utc::now() + TimeDelta::minutes(15);
         let quantity = Quantity::ONE;
         let reserve = TicketCommand::Reserve { order, buyer, quantity, expires_at };
-        self.execute::<Ticket>(ticket, reserve).await;
+        let cause = by(buyer);
+        self.execute::<Ticket>(ticket, reserve, &cause).await;
         let terms = OrderPlaced {
             buyer,
             ticket,
@@ -272,21 +334,49 @@ impl Shop {
             total: usd(1_999),
             expires_at,
         };
-        self.execute::<Order>(order, OrderCommand::Place(terms)).await;
+        let led_to = Uuid::new_v5(&cause.command.0, format!("ticket-{ticket}/0").as_bytes());
+        let placing = Cause {
+            command: CommandId(Uuid::now_v7()),
+            causation: led_to,
+            actor: Actor::Process("order-placement".to_owned()),
+            ..cause
+        };
+        self.execute::<Order>(order, OrderCommand::Place(terms), &placing).await;
         order
     }
 
-    async fn execute<A: Aggregate>(&self, id: A::Id, command: A::Command) -> Executed<A> {
-        let cause = Cause {
-            command: CommandId(Uuid::now_v7()),
-            fingerprint: None,
-            correlation: Uuid::now_v7(),
-            causation: Uuid::now_v7(),
-            actor: Actor::Anonymous,
-            trace: None,
-            now: Utc::now(),
-        };
-        self.log.execute::<A>(&id, command, &cause).await.unwrap()
+    pub(crate) async fn pay(&self, order: OrderId, buyer: AccountId, ticket: TicketId) {
+        let (payment, now) = (PaymentId(Uuid::now_v7()), Utc::now());
+        let start = OrderCommand::StartPayment { payment, by: buyer, now };
+        self.execute::<Order>(order, start, &by(buyer)).await;
+        self.execute::<Order>(order, OrderCommand::Complete { payment }, &by(buyer)).await;
+        self.execute::<Ticket>(ticket, TicketCommand::Sell { order }, &by(buyer)).await;
+    }
+
+    pub(crate) async fn execute<A: Aggregate>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        cause: &Cause,
+    ) -> Executed<A> {
+        self.log.execute::<A>(&id, command, cause).await.unwrap()
+    }
+}
+
+pub(crate) fn by(person: AccountId) -> Cause {
+    caused_by(Actor::Person(person))
+}
+
+fn caused_by(actor: Actor) -> Cause {
+    let request = Uuid::now_v7();
+    Cause {
+        command: CommandId(Uuid::now_v7()),
+        fingerprint: None,
+        correlation: request,
+        causation: request,
+        actor,
+        trace: None,
+        now: Utc::now(),
     }
 }
 

@@ -1,11 +1,10 @@
 //! `ticketing query-api`
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
-use domain::Position;
-use eventlog::{EventLog, Vault};
+use eventlog::{LogReader, Vault};
 use sqlx::PgPool;
 use web::{Bounds, Server};
 
@@ -26,6 +25,12 @@ pub(crate) struct Settings {
     log: LogAt,
     #[command(flatten)]
     database: DatabaseAt,
+    /// The same database for a login that may only read: one that is a member of the role
+    /// ticketing_reader. Without it, the login of --database-url gives up all else where it may.
+    #[arg(long, env = "TICKETING_READ_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    read_database_url: Option<String>,
+    #[command(flatten)]
+    graphql: GraphQl,
     #[command(flatten)]
     secrets: SecretsAt,
     /// Mark cookies Secure, as they must be wherever people come over https.
@@ -37,9 +42,24 @@ pub(crate) struct Settings {
     metrics: Metrics,
 }
 
+/// What GraphQL may tell.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct GraphQl {
+    /// Do not tell GraphQL's schema to whoever asks; the explorer then shows no documentation.
+    #[arg(long, env = "TICKETING_NO_INTROSPECTION")]
+    no_introspection: bool,
+}
+
+impl GraphQl {
+    pub(crate) fn settings(self) -> query_api::Settings {
+        query_api::Settings { introspection: !self.no_introspection, ..Default::default() }
+    }
+}
+
 /// What it works with; nothing is connected to yet.
 struct Parts {
-    log: EventLog,
+    log: LogReader,
+    /// For the read models.
     pool: PgPool,
     web: web::Web,
 }
@@ -52,11 +72,15 @@ impl Settings {
     fn parts(&self) -> anyhow::Result<Parts> {
         let secrets = self.secrets.read()?;
         let (log, pool) = (self.log.open()?, self.database.open()?);
-        // Only to ask whether a session is still open and what a person's address is: the query
-        // side itself has no log to append to.
+        // The log to append to and the vault are only to know whether a session is still open and
+        // what a person's address is: the query side itself gets the half that reads.
         let vault = Vault::new(pool.clone(), &secrets.vault);
         let web = config::open_web(&log, &vault, &secrets, self.secure_cookies, &self.visitors)?;
-        Ok(Parts { log, pool, web })
+        let pool = match &self.read_database_url {
+            Some(url) => config::open_database(url).context("TICKETING_READ_DATABASE_URL")?,
+            None => pool,
+        };
+        Ok(Parts { log: log.reader(), pool, web })
     }
 }
 
@@ -65,21 +89,12 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
     let Parts { log, pool, web } = settings.parts()?;
-    let state = query_api::State::new(&pool, web.clone(), Arc::new(EndOf(log)), shutdown.clone());
+    let chosen = settings.graphql.settings();
+    let state = query_api::State::new(&pool, web.clone(), log, chosen, shutdown.clone());
     let checks = vec![state.ready_check()];
     println!("query-api: http://{}", listener.local_addr()?);
     let api = query_api::api().with_state(state);
     let server = Server { name: "query-api", api, web, checks, bounds: Bounds::default() };
     server.serve(listener, shutdown).await?;
     Ok(())
-}
-
-/// All that the query side learns from the log.
-pub(crate) struct EndOf(pub(crate) EventLog);
-
-#[async_trait::async_trait]
-impl query_api::LogEnd for EndOf {
-    async fn log_end(&self) -> Option<Position> {
-        self.0.head().await.ok().flatten()
-    }
 }

@@ -1,19 +1,31 @@
 //! An order in answers.
 
-use async_graphql::{Context, ID, Object, Result};
-use domain::Timestamp;
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use domain::{Order as OrderAggregate, Timestamp};
 
+use super::history::{HistoryConnection, history};
 use super::money::Money;
-use super::reader::RequestReader;
 use super::ticket::TicketNode;
+use crate::graphql::connection::{Window, page_complexity};
+use crate::graphql::error::of_log;
+use crate::graphql::reader::{self, RequestReader};
+use crate::graphql::scalars::Position;
 use crate::read_model::{Order, OrderStatus};
+
+/// An order that has changed.
+#[derive(SimpleObject)]
+pub(crate) struct OrderChange {
+    /// Where in the log it last changed: subscribe again after this to miss nothing.
+    pub(crate) position: Position,
+    pub(crate) order: OrderNode,
+}
 
 pub(crate) struct OrderNode(pub(crate) Order);
 
 /// A person's hold on units of a ticket, for a limited time, then paid for.
 #[Object(name = "Order")]
 impl OrderNode {
-    async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
@@ -71,5 +83,26 @@ impl OrderNode {
 
     async fn placed_at(&self) -> Timestamp {
         self.0.placed_at
+    }
+
+    /// What ever happened to it, oldest first, from the log itself. It may be longer than `version`
+    /// says when this answer is a moment behind.
+    #[graphql(complexity = "page_complexity(first, last, child_complexity) + 50")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Option<HistoryConnection>> {
+        let reader = reader::of(ctx)?;
+        let Some(viewer) = reader.maybe_viewer().filter(|viewer| *viewer == self.0.buyer) else {
+            return Ok(None);
+        };
+        let page = Window { first, after, last, before }.page()?;
+        let past = &reader.state.past;
+        let found = past.events::<OrderAggregate>(&self.0.id, self.0.version, &page).await;
+        Ok(Some(history(viewer, found.map_err(|error| of_log(&error))?)))
     }
 }

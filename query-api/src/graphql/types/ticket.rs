@@ -1,19 +1,35 @@
 //! A ticket in answers.
 
-use async_graphql::{Context, ID, Object, Result};
-use domain::Timestamp;
+mod at_once;
 
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use domain::{Ticket as TicketAggregate, Timestamp};
+
+use super::history::{HistoryConnection, history};
 use super::money::Money;
 use super::order::OrderNode;
-use super::reader::{OwnOrdersOf, RequestReader};
+use crate::graphql::connection::{Window, page_complexity};
+use crate::graphql::error::of_log;
+use crate::graphql::reader::{self, OwnOrdersOf, RequestReader};
+use crate::graphql::scalars::Position;
 use crate::read_model::Ticket;
+
+pub(crate) use at_once::ListedTicket;
+
+/// A ticket that has changed.
+#[derive(SimpleObject)]
+pub(crate) struct TicketChange {
+    /// Where in the log it last changed: subscribe again after this to miss nothing.
+    pub(crate) position: Position,
+    pub(crate) ticket: TicketNode,
+}
 
 pub(crate) struct TicketNode(pub(crate) Ticket);
 
 /// Something for sale.
 #[Object(name = "Ticket")]
 impl TicketNode {
-    async fn id(&self) -> ID {
+    pub(crate) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
@@ -78,10 +94,31 @@ impl TicketNode {
     #[graphql(complexity = "20 * child_complexity + 1")]
     async fn my_orders(&self, ctx: &Context<'_>) -> Result<Vec<OrderNode>> {
         let reader = ctx.data::<RequestReader>()?;
-        if !reader.loader().is_signed_in() {
+        if reader.loader().maybe_viewer().is_none() {
             return Ok(Vec::new());
         }
         let orders = reader.load_one(OwnOrdersOf(self.0.id)).await?.unwrap_or_default();
         Ok(orders.into_iter().map(OrderNode).collect())
+    }
+
+    /// What ever happened to it, oldest first, from the log itself; null for all but its seller. It
+    /// may be longer than `version` says when this answer is a moment behind.
+    #[graphql(complexity = "page_complexity(first, last, child_complexity) + 50")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Option<HistoryConnection>> {
+        let reader = reader::of(ctx)?;
+        let Some(viewer) = reader.maybe_viewer().filter(|viewer| *viewer == self.0.seller) else {
+            return Ok(None);
+        };
+        let page = Window { first, after, last, before }.page()?;
+        let past = &reader.state.past;
+        let found = past.events::<TicketAggregate>(&self.0.id, self.0.version, &page).await;
+        Ok(Some(history(viewer, found.map_err(|error| of_log(&error))?)))
     }
 }

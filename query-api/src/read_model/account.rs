@@ -1,0 +1,24 @@
+//! Accounts without anything personal, from the view `read.accounts`.
+
+use domain::Timestamp;
+use domain::id::AccountId;
+use sqlx::FromRow;
+
+use crate::database::{Database, ReadError, read};
+
+/// An account as it was when it was read.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub(crate) struct Account {
+    pub(crate) registered_at: Timestamp,
+    pub(crate) open_sessions: i64,
+}
+
+impl Database {
+    pub(crate) async fn account(&self, id: AccountId) -> Result<Option<Account>, ReadError> {
+        let row =
+            sqlx::query_as("SELECT registered_at, open_sessions FROM read.accounts WHERE id = $1")
+                .bind(id.0)
+                .fetch_optional(self.pool());
+        read(row).await
+    }
+}
