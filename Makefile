@@ -32,10 +32,11 @@ test: ## Everything that CI checks: format, lints, licences, all tests
 	$(TARGET)/with-test-services cargo $(CARGO_TEST) --locked --workspace
 
 .PHONY: nightly
-nightly: ## Long tests: 200 kills of the event log, more random histories, ten minutes of storm
+nightly: ## Long tests: 200 kills of the event log, more random histories, ten minutes of storm, relays
 	LOG_CRASH_ROUNDS=200 LOG_MODEL_CASES=1000 LOG_FUZZ_CALLS=20000 \
 		cargo $(CARGO_TEST) --locked --package embedded-log --test durability --test model --test fuzz
 	STORM_SECONDS=600 cargo $(CARGO_TEST) --locked --package ticketing --test it storm
+	RELAY_STORM_EVENTS=300000 cargo $(CARGO_TEST) --locked --package ticketing --test it relay_storm
 
 .PHONY: check
 check: ## Format, lints and, where cargo-deny is installed, licences and crate doors

@@ -1,5 +1,7 @@
 //! A NATS server with `JetStream` on a directory of ours.
 
+mod access;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +26,8 @@ pub struct Nats {
     process: ServiceProcess,
     program: Found,
     port: u16,
+    /// Of the relay; none where everybody may do everything.
+    password: Option<String>,
     _directory: ServiceDirectory,
 }
 
@@ -38,14 +42,16 @@ impl Nats {
         let directory = ServiceDirectory::claim(directory, "NATS")?;
         let program = find_nats()?;
         end_leftover(&directory).await?;
+        let password = access::password(directory.path(), durability)?;
         let mut attempt = 1;
         loop {
             let port = directory.free_port()?;
-            let process = spawn(&directory, &program, port, durability).await?;
+            let config = configuration(directory.path(), port, durability, password.as_deref());
+            let process = spawn(&directory, &program, &config).await?;
             match wait_until_ready(&process, &directory).await {
                 Ok(()) => {
                     directory.remember_port(port)?;
-                    return Ok(Self { process, program, port, _directory: directory });
+                    return Ok(Self { process, program, port, password, _directory: directory });
                 }
                 Err(what) if attempt == PORT_ATTEMPTS || !port_was_taken(&directory) => {
                     return Err(directory.not_started(what));
@@ -55,9 +61,19 @@ impl Nats {
         }
     }
 
+    /// For everybody: when durable, they may consume what the relay publishes, and no more.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// For the relay, with its password.
+    #[must_use]
+    pub fn relay_url(&self) -> String {
+        match &self.password {
+            Some(password) => access::relay_url(password, self.port),
+            None => self.url(),
+        }
     }
 
     #[must_use]
@@ -101,12 +117,10 @@ async fn end_leftover(directory: &ServiceDirectory) -> Result<(), ServiceError> 
 async fn spawn(
     directory: &ServiceDirectory,
     program: &Found,
-    port: u16,
-    durability: Durability,
+    configuration: &str,
 ) -> Result<ServiceProcess, ServiceError> {
     let config = directory.path().join("server.conf");
-    fs::write(&config, configuration(directory.path(), port, durability))
-        .map_err(ServiceError::io("write", &config))?;
+    access::write_private(&config, configuration).map_err(ServiceError::io("write", &config))?;
     let mut command = dying_with_us(&program.path, Signal::SIGTERM);
     // Its working directory is how a later owner knows it for ours.
     command.arg("--config").arg(&config).current_dir(directory.path());
@@ -115,16 +129,22 @@ async fn spawn(
         .map_err(ServiceError::io("run", &program.path))
 }
 
-fn configuration(directory: &Path, port: u16, durability: Durability) -> String {
+fn configuration(
+    directory: &Path,
+    port: u16,
+    durability: Durability,
+    password: Option<&str>,
+) -> String {
     let sync_interval = match durability {
         Durability::Durable => "always",
         // Its own default: every two minutes.
         Durability::Throwaway => "2m",
     };
+    let users = password.map(access::users).unwrap_or_default();
     format!(
         "listen: \"127.0.0.1:{port}\"\n\
          pid_file: {}\n\
-         jetstream {{\n  store_dir: {}\n  sync_interval: {sync_interval}\n}}\n",
+         jetstream {{\n  store_dir: {}\n  sync_interval: {sync_interval}\n}}\n{users}",
         quoted(&directory.join("server.pid")),
         quoted(&directory.join("jetstream")),
     )

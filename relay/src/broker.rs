@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::StreamError;
-use async_nats::jetstream::consumer::pull::OrderedError;
+use async_nats::jetstream::consumer::pull::{MessagesError, OrderedError};
 use async_nats::jetstream::context::{
     Context, CreateStreamError, GetStreamError, GetStreamErrorKind,
 };
@@ -20,7 +20,7 @@ use crate::message::Mark;
 use crate::nats::Connection;
 use crate::publish::Way;
 use crate::resume::{Last, StreamState};
-use crate::{Limits, Partition, subject};
+use crate::{Limits, Partition, events, subject};
 
 /// For one answer of NATS. A fenced publish that is given up may still arrive; that does no harm.
 pub(crate) const ANSWER_SECONDS_MAX: u64 = 5;
@@ -64,6 +64,8 @@ pub enum BrokerError {
     Messages(#[from] StreamError),
     #[error("the consumer's messages do not come any more")]
     Ordered(#[from] OrderedError),
+    #[error("the group's messages do not come any more")]
+    Group(#[from] MessagesError),
     #[error("a message does not say where it lies in its stream")]
     Strange(#[source] async_nats::Error),
     #[error("JetStream's acknowledgement cannot be read")]
@@ -116,6 +118,9 @@ impl Broker {
         let config = self.wanted(fresh);
         let stream = within(jetstream.create_stream(config)).await?;
         tracing::info!(stream = self.partition.stream(), "created the JetStream stream");
+        if let Err(error) = events::keep_dead_letters(&jetstream).await {
+            tracing::warn!(%error, "the stream of dead letters cannot be made");
+        }
         self.configured = true;
         Ok(stream)
     }

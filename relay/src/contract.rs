@@ -4,9 +4,19 @@
 //! Every ticket event is public, so its `version` counts up without gaps. Some of an order's are
 //! not (how it is being paid is nobody's business), so there `version` only rises. A change that
 //! breaks a consumer is a new version of the event beside the old one, never a changed shape.
+//!
+//! `asyncapi.yaml` and `schemas/` are made from these types by tests, which also see to it that no
+//! change of a schema breaks whoever reads by the old one:
+//! `UPDATE_SNAPSHOTS=1 cargo test -p relay contract`.
 
+#[cfg(test)]
+mod compatible;
+#[cfg(test)]
+mod description;
 mod money;
 mod order;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tests;
 mod ticket;

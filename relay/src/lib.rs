@@ -14,6 +14,7 @@
 //! - `relay`: the follower that ties them together.
 //! - `crew`, `share`: the workers of one process, and who works on which partition.
 //! - [`desk`]: what operators see and do; [`mod@verify`]: the stream compared with the log.
+//! - [`events`]: the streams from the other side, for those who consume them.
 //! - `reading`: messages of a stream, one after another.
 //! - [`reckoning`]: counts for those who compare the log with the stream.
 //! - [`mutant`]: mistakes made on purpose, for tests.
@@ -27,6 +28,7 @@ mod broker;
 pub mod contract;
 mod crew;
 pub mod desk;
+pub mod events;
 mod halt;
 mod layout;
 mod message;

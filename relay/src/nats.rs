@@ -79,6 +79,22 @@ impl Nats {
         self.url.split(',').map(str::trim)
     }
 
+    /// A connection of its own, for whoever works with a stream directly.
+    ///
+    /// # Errors
+    /// NATS away, or it does not let us in.
+    pub async fn connect(&self) -> Result<Context, BrokerError> {
+        connect(self).await
+    }
+
+    fn named_by_address(&self) -> Option<(String, String)> {
+        let mut servers = self.servers().filter_map(|server| server.parse::<ServerAddr>().ok());
+        servers.find_map(|server| {
+            let user = server.username().filter(|user| !user.is_empty())?.to_owned();
+            Some((user, server.password().unwrap_or_default().to_owned()))
+        })
+    }
+
     async fn options(&self) -> Result<ConnectOptions, BrokerError> {
         let answer_time = Duration::from_secs(ANSWER_SECONDS_MAX);
         let mut options = ConnectOptions::new()
@@ -87,7 +103,11 @@ impl Nats {
             .request_timeout(Some(answer_time))
             .ping_interval(PING_EVERY);
         options = match &self.login {
-            Login::None => options,
+            // The client itself would not use what an address says.
+            Login::None => match self.named_by_address() {
+                Some((user, password)) => options.user_and_password(user, password),
+                None => options,
+            },
             Login::Password { user, password } => {
                 options.user_and_password(user.clone(), password.clone())
             }

@@ -27,6 +27,8 @@ pub(crate) struct Running {
     pub(crate) log: String,
     pub(crate) database: String,
     pub(crate) nats: String,
+    /// The same for those who look after the relay.
+    pub(crate) nats_relay: String,
     /// The sandbox's address; none when real Stripe takes the payments.
     pub(crate) stripe_sandbox: Option<String>,
 }

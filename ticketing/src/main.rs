@@ -54,6 +54,9 @@ pub(crate) enum Role {
     /// Forward the public events to NATS JetStream, and look after that.
     #[command(subcommand)]
     Relay(roles::relay::Command),
+    /// Consume the public events from NATS: follow, read again, share among several.
+    #[command(subcommand)]
+    Events(roles::events::Command),
     /// The books: every movement of money as double entry.
     #[command(subcommand)]
     Ledger(roles::ledger::Command),
@@ -137,6 +140,7 @@ async fn carry_out(role: Role) -> anyhow::Result<ExitCode> {
         Role::Projectors(command) => return roles::projectors::run(command).await,
         Role::ProcessManagers(command) => roles::process_managers::run(command).await?,
         Role::Relay(command) => return roles::relay::run(command).await,
+        Role::Events(command) => roles::events::run(command).await?,
         Role::Ledger(command) => return roles::ledger::run(command).await,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,

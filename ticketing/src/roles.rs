@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod command_api;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod handbook;
 pub(crate) mod ledger;
 pub(crate) mod log;

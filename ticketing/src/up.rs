@@ -116,6 +116,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         log: backing.log_url.clone(),
         database: backing.database_url.clone(),
         nats: backing.nats_url.clone(),
+        nats_relay: backing.nats_relay_url.clone(),
         stripe_sandbox: backing.sandbox_url.clone(),
     })?;
 
@@ -194,7 +195,7 @@ fn start_roles(
         gateway: Arc::new(gateway),
         tuning: settings.polling.tuning(),
     };
-    let nats = relay::Settings::at(relay::Nats::at(backing.nats_url.clone()));
+    let nats = relay::Settings::at(relay::Nats::at(backing.nats_relay_url.clone()));
 
     let mut roles = JoinSet::new();
     let end = shutdown.clone();

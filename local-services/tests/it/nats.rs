@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 
 use local_services::testing::{TestFolder, TestNats};
 use local_services::{Durability, Nats, ServiceError};
@@ -53,4 +54,20 @@ async fn a_test_may_take_it_away_and_bring_it_back() {
     assert!(greeting(nats.url()).is_err());
     nats.start_again().await;
     greeting(nats.url()).unwrap();
+}
+
+/// The password is the relay's alone, and stays the same.
+#[tokio::test]
+async fn a_durable_server_knows_the_relay_by_a_password() {
+    let folder = TestFolder::new();
+    let nats = Nats::start(folder.path(), Durability::Durable).await.unwrap();
+    let relay_url = nats.relay_url();
+    assert!(relay_url.starts_with("nats://relay:") && relay_url != nats.url(), "{relay_url}");
+    nats.stop().await;
+    let nats = Nats::start(folder.path(), Durability::Durable).await.unwrap();
+    assert_eq!(nats.relay_url(), relay_url);
+    for secret in ["relay.password", "server.conf"] {
+        let mode = std::fs::metadata(folder.path().join(secret)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{secret} can be read by others");
+    }
 }

@@ -10,34 +10,33 @@ use crate::contract::{Amount, Kind};
 /// The `order.*` events. Attempts to pay stay inside, and so does the reason for a refund, which
 /// somebody typed in.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum OrderFact {
+    /// A person holds units of a ticket for a limited time.
     Placed {
         buyer_id: Uuid,
         ticket_id: Uuid,
+        #[cfg_attr(test, schemars(length(max = 200)))]
         title: String,
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         quantity: u32,
         unit_price: Amount,
         total: Amount,
         expires_at: Timestamp,
     },
-    Completed {
-        payment_id: Uuid,
-    },
+    /// It is paid.
+    Completed { payment_id: Uuid },
+    /// The buyer cancels it.
     Cancelled {},
+    /// Its time is over.
     Expired {},
-    /// Cancelled or expired, but the money came and the units were still there: complete after all.
-    Reinstated {
-        payment_id: Uuid,
-    },
-    RefundRequested {
-        refund_id: Uuid,
-        payment_id: Uuid,
-        amount: Amount,
-    },
-    Refunded {
-        refund_id: Uuid,
-    },
+    /// Cancelled or expired, but its money came and its units were still there. Paid after all.
+    Reinstated { payment_id: Uuid },
+    /// It is to be refunded.
+    RefundRequested { refund_id: Uuid, payment_id: Uuid, amount: Amount },
+    /// The money is on its way back.
+    Refunded { refund_id: Uuid },
 }
 
 impl OrderFact {

@@ -9,39 +9,50 @@ use crate::contract::{Amount, Kind};
 
 /// The `ticket.*` events. A withdrawal's reason is the seller's own words, so it stays inside.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum TicketFact {
+    /// A person offers a ticket for sale.
     Listed {
         seller_id: Uuid,
+        #[cfg_attr(test, schemars(length(max = 200)))]
         title: String,
         price: Amount,
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         quantity: u32,
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         max_per_order: u32,
     },
+    /// Its title or price changes; what is reserved keeps its price.
     Edited {
+        #[cfg_attr(test, schemars(length(max = 200)))]
         title: String,
         price: Amount,
     },
+    /// There are more or fewer units of it.
     QuantityChanged {
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         quantity: u32,
     },
+    /// It is sold no more; what is reserved may still be paid.
     Withdrawn {},
+    /// Units are held for an order until `expiresAt`.
     Reserved {
         order_id: Uuid,
         buyer_id: Uuid,
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         quantity: u32,
         unit_price: Amount,
         expires_at: Timestamp,
     },
-    Released {
-        order_id: Uuid,
-        reason: Ended,
-    },
-    Sold {
-        order_id: Uuid,
-    },
+    /// Units that were held are free again.
+    Released { order_id: Uuid, reason: Ended },
+    /// The units held for the order are paid.
+    Sold { order_id: Uuid },
+    /// Units that were sold are free again, as the order was refunded.
     Returned {
         order_id: Uuid,
+        #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
         quantity: u32,
         refund_id: Uuid,
     },
@@ -49,6 +60,7 @@ pub enum TicketFact {
 
 /// Why a reservation ended without a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     Cancelled,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use eventlog::EventLog;
-use relay::{Limits, PARTITIONS_MAX};
+use relay::{Limits, PARTITIONS_MAX, Sharing};
 use sqlx::PgPool;
 
 use crate::config::{DatabaseAt, LogAt, Metrics};
@@ -50,6 +50,9 @@ pub(crate) struct Settings {
     login: Login,
     #[command(flatten)]
     streams: Streams,
+    /// For tests: publish without waiting for others to end.
+    #[arg(long, hide = true)]
+    racing: bool,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -107,6 +110,7 @@ impl Settings {
         let streams = relay::Settings {
             partitions: self.streams.partitions,
             limits: self.streams.limits(),
+            sharing: if self.racing { Sharing::Racing } else { Sharing::Leases },
             ..relay::Settings::at(self.login.at(&self.nats.nats_url)?)
         };
         Ok((self.log.open()?, self.database.open()?, streams))

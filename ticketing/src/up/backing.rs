@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use local_services::{Nats, Postgres};
+use local_services::{Durability, Nats, Postgres};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -27,6 +27,8 @@ pub(crate) struct Backing {
     pub(crate) log_url: String,
     pub(crate) database_url: String,
     pub(crate) nats_url: String,
+    /// The same for the relay, which alone may publish.
+    pub(crate) nats_relay_url: String,
     pub(crate) stripe_secret_key: String,
     pub(crate) stripe_api_base: Option<String>,
     /// None when real Stripe takes the payments.
@@ -66,6 +68,7 @@ impl Backing {
             log_url: String::new(),
             database_url: String::new(),
             nats_url: String::new(),
+            nats_relay_url: String::new(),
             stripe_secret_key: String::new(),
             stripe_api_base: None,
             sandbox_url: None,
@@ -111,9 +114,16 @@ impl Backing {
             Some(url) => {
                 check_nats(url).await?;
                 self.nats_url.clone_from(url);
+                self.nats_relay_url.clone_from(url);
                 line("nats", "given by NATS_URL");
             }
-            None => self.nats_url = self.start_server::<Nats>(&data.join("nats")).await?,
+            None => {
+                let directory = data.join("nats");
+                let server = Nats::start(&directory, Durability::Durable).await?;
+                (self.nats_url, self.nats_relay_url) = (server.url(), server.relay_url());
+                line(Nats::LABEL, &server.shown());
+                self.servers.push(Supervised::keep(server, directory));
+            }
         }
         match &settings.stripe_secret_key {
             Some(key) => {

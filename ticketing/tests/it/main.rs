@@ -10,6 +10,7 @@
 mod account;
 mod config;
 mod doctor;
+mod events;
 mod handbook;
 mod log_access;
 mod log_files;
@@ -18,6 +19,7 @@ mod log_move;
 mod openapi;
 mod program;
 mod read_models;
+mod relay_storm;
 mod restore;
 mod roles_alone;
 mod schemathesis;

@@ -27,6 +27,7 @@ pub(super) fn check(command: &[String]) -> anyhow::Result<()> {
         Role::Projectors(_)
         | Role::ProcessManagers(_)
         | Role::Relay(_)
+        | Role::Events(_)
         | Role::Log(_)
         | Role::Ledger(_)
         | Role::Account(_)

@@ -48,7 +48,7 @@ impl Places {
         let log = place(&self.log_url, |it| it.log.clone(), "which log (--log-url)")?;
         let database =
             place(&self.database_url, |it| it.database.clone(), "which database (--database-url)")?;
-        let nats = place(&self.nats_url, |it| it.nats.clone(), "which NATS (--nats-url)")?;
+        let nats = place(&self.nats_url, |it| it.nats_relay.clone(), "which NATS (--nats-url)")?;
         Ok(Desk {
             log: config::open_log(&log)?,
             pool: config::open_database(&database)?,
