@@ -12,7 +12,7 @@ use serde_json::Value;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("embedded-log", &[]),
-    ("bench", &["domain", "embedded-log", "eventlog", "local-services", "projectors"]),
+    ("bench", &["domain", "embedded-log", "eventlog", "local-services", "projectors", "relay"]),
     ("stripe-sandbox", &[]),
     ("consumer-example", &[]),
     ("local-services", &[]),
@@ -33,7 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("kurrentdb", &["eventlog", "bench"]),
     ("tonic", &["embedded-log"]),
     ("fjall", &["embedded-log"]),
-    ("async-nats", &["relay", "consumer-example"]),
+    ("async-nats", &["relay", "consumer-example", "bench"]),
     ("async-graphql", &["query-api"]),
     ("async-graphql-axum", &["query-api"]),
     ("async-stripe", &["process-managers"]),

@@ -2,7 +2,7 @@
 //! in the same run; how fresh they are under load; and that the memory this takes stays flat.
 //!
 //! - `place` — the log, Postgres, and the program that is measured
-//! - `history` — what the log is filled with
+//! - `bench::history` — what the log is filled with
 //! - `fill` — rebuilds, and `COPY`
 //! - `live` — from the acknowledgement of a command until readers see it
 
@@ -10,7 +10,6 @@
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "rates")]
 
 mod fill;
-mod history;
 mod live;
 mod place;
 

@@ -10,7 +10,7 @@ use sqlx::{Executor, PgPool};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::history;
+use bench::history;
 
 /// The memory of a server, and no checkpoint of Postgres within a measurement.
 const POSTGRES_SETTINGS: [&str; 3] =

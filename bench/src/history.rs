@@ -24,7 +24,10 @@ const ORDERS_OF_A_TICKET: u64 = 20;
 const EVENTS_OF_AN_ORDER: u64 = 5;
 
 /// Writes so many events, and a listing for each twenty orders.
-pub(crate) async fn write(log_url: &str, events: u64) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Of the log.
+pub async fn write(log_url: &str, events: u64) -> anyhow::Result<()> {
     let raw = RawLog::open(log_url)?;
     let batch = raw.batch().await?.context("the log has no batch append")?;
     let mut before: Option<Wave> = None;
