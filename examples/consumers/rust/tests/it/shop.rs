@@ -9,6 +9,7 @@ use domain::ticket::TicketCommand;
 use domain::{Cause, Ticket};
 use embedded_log::testing::TestLog;
 use eventlog::EventLog;
+use futures::StreamExt;
 use local_services::testing::{TestDatabase, TestNats};
 use relay::{Nats, Settings};
 use sqlx::PgPool;
@@ -56,7 +57,6 @@ impl Shop {
         let Ok(stream) = self.jetstream.get_stream(relay::events::DEAD_LETTERS).await else {
             return 0;
         };
-        use futures::StreamExt;
         let Ok(subjects) = stream.info_with_subjects(subject).await else { return 0 };
         subjects
             .filter_map(async |it| it.ok())
