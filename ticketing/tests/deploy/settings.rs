@@ -10,8 +10,6 @@ use crate::rules::{Pod, Release, array, name};
 
 /// Settings that a pod of ours has no use for.
 const LEFT_OUT: &[(&str, &str)] = &[
-    ("TICKETING_READ_DATABASE_URL", "only with a login of that kind"),
-    ("TICKETING_NO_INTROSPECTION", "only when it is turned off"),
     ("TICKETING_DATA", "the keys come from a Secret"),
     ("TICKETING_NATS_CERTIFICATE", "the relay shows who it is by password, credentials or nkey"),
     ("TICKETING_NATS_KEY", "goes with the certificate"),
@@ -196,7 +194,9 @@ fn expanded(name: &str, value: Option<&str>) -> String {
 fn sample(variable: &str) -> &'static str {
     match variable {
         "KURRENTDB_URL" => "kurrentdb://log.example:2113?tls=false",
-        "DATABASE_URL" | "DATABASE_URI" => "postgresql://shop:pw@db.example:25060/shop",
+        "DATABASE_URL" | "DATABASE_URI" | "TICKETING_READ_DATABASE_URL" => {
+            "postgresql://shop:pw@db.example:25060/shop"
+        }
         "NATS_URL" => "nats://relay:pw@nats.example:4222",
         "STRIPE_SECRET_KEY" => "sk_test_1",
         key if key.starts_with("TICKETING_") => {
