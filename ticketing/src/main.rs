@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The allocator of the C library took a fifth of the processor time of a command.
+/// The allocator of the C library took a fifth of the processor time of a command. Huge pages are
+/// off: with them the log took 400 MiB where it now takes 250.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
