@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use sqlx::{PgConnection, PgExecutor};
 
+use crate::Registered;
+
 /// A set of tables. Each version of a projection begins with build 1; a rebuild makes the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Build {
@@ -95,6 +97,26 @@ impl Build {
             Ok(Self { name, version: unsigned(version)?, number: unsigned(number)? })
         };
         row.map(build).transpose()
+    }
+
+    /// What rebuilds of other versions of the program have begun and not ended.
+    pub(crate) async fn filling_of_other_versions(
+        executor: impl PgExecutor<'_>,
+        &Registered { name, version, .. }: &Registered,
+    ) -> sqlx::Result<Vec<Self>> {
+        let rows: Vec<(i32, i32)> = sqlx::query_as(
+            "SELECT version, number FROM projector.build \
+             WHERE name = $1 AND version <> $2 AND part = $3",
+        )
+        .bind(name)
+        .bind(column(version)?)
+        .bind(Part::Filling.as_str())
+        .fetch_all(executor)
+        .await?;
+        let build = |(version, number)| {
+            Ok(Self { name, version: unsigned(version)?, number: unsigned(number)? })
+        };
+        rows.into_iter().map(build).collect()
     }
 
     /// A number that no build of the version has or had as long as anything is left of it.

@@ -126,6 +126,9 @@ impl Sink for Fill {
 
 /// Tables without the indexes that only readers need: those are made when the tables are full.
 async fn begin(db: &mut PgConnection, projection: &Registered) -> sqlx::Result<Build> {
+    for other in Build::filling_of_other_versions(&mut *db, projection).await? {
+        schema::remove(db, &other).await?;
+    }
     let build = Build::next(&mut *db, projection.name, projection.version).await?;
     let schema = build.schema();
     schema::create(db, projection, &build).await?;

@@ -11,7 +11,7 @@ use crate::build::{Build, Part};
 use crate::feed::{Progress, feed};
 use crate::fill::Fill;
 use crate::verify::{Verified, verify_builds};
-use crate::{Error, Registered, select};
+use crate::{Error, Registered, schema, select};
 
 /// How a rebuild is to end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +74,7 @@ pub async fn rebuild(
     let mut proving = |progress| tell(Stage::Proving(progress));
     let proofs = verify_builds(log, pool, &builds, &mut proving).await?;
     if let Some(unproven) = proofs.iter().find(|proof| !proof.comparison.same()) {
+        discard(pool, &builds, &proofs).await?;
         return Err(Error::Unproven(Box::new(unproven.clone())));
     }
     let mut rebuilt = Vec::new();
@@ -87,6 +88,21 @@ pub async fn rebuild(
         rebuilt.push(Rebuilt { proof, switched_at });
     }
     Ok(rebuilt)
+}
+
+/// What is not proven is not gone on with: the next rebuild begins anew.
+async fn discard(
+    pool: &PgPool,
+    builds: &[(Registered, Build)],
+    proofs: &[Verified],
+) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    for ((_, build), proof) in builds.iter().zip(proofs) {
+        if !proof.comparison.same() {
+            schema::remove(&mut transaction, build).await?;
+        }
+    }
+    transaction.commit().await
 }
 
 /// Shows the tables again that were kept when a projection was last rebuilt, once they have caught

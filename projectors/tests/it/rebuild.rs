@@ -188,6 +188,9 @@ async fn one_rebuild_of_a_read_model_at_a_time_and_a_look_before_it_is_shown() {
     let unproven = rebuild(&client, &pool, &orders, Options::default(), &mut |_| {}).await;
     assert!(matches!(unproven, Err(Error::Unproven(_))), "{unproven:?}");
     assert!(builds(&pool).await.contains(&("orders".to_owned(), 1)));
+    assert_eq!(schemas(&pool, "orders").await.len(), 1, "nor gone on with");
+    rebuild(&client, &pool, &orders, Options::default(), &mut |_| {}).await.unwrap();
+    assert!(builds(&pool).await.contains(&("orders".to_owned(), 2)));
     caught_up(&client, &pool).await;
     market.assert_agrees(&pool).await;
     let nothing = projectors::diff(&client, &pool, "tickets", 1).await;

@@ -1,6 +1,5 @@
 //! From the acknowledgement of a command until readers see what came of it, under load.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,11 +10,11 @@ use domain::ticket::TicketCommand;
 use domain::{Actor, Cause, Position, Ticket};
 use eventlog::EventLog;
 use sqlx::postgres::PgListener;
-use tokio::process::Command;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::place::{Place, ticketing};
+use crate::place::Place;
 
 /// At the beginning, and not counted.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -28,16 +27,11 @@ pub(crate) struct Live {
     pub(crate) max: f64,
 }
 
-/// `ticketing projectors run` keeps all read models; the commands list tickets.
+/// All read models are kept as `ticketing projectors run` keeps them; the commands list tickets.
 pub(crate) async fn measure(place: &Place, per_second: u64, seconds: u64) -> anyhow::Result<Live> {
-    // The others have not been filled here; they take no part.
-    let mut running = Command::new(ticketing()?)
-        .args(["projectors", "run"])
-        .env("KURRENTDB_URL", &place.log_url)
-        .env("DATABASE_URL", place.database_url())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let shutdown = CancellationToken::new();
+    let running = projectors::run(place.log.clone(), place.pool.clone(), shutdown.clone());
+    let running = tokio::spawn(running);
     caught_up(place).await?;
     let mut listener = PgListener::connect_with(&place.pool).await?;
     listener.listen("projection").await?;
@@ -55,7 +49,8 @@ pub(crate) async fn measure(place: &Place, per_second: u64, seconds: u64) -> any
             break;
         }
     }
-    running.kill().await?;
+    shutdown.cancel();
+    running.await??;
     let counted = acknowledged.unwrap_or_default().into_iter();
     let counted = counted.filter(|(_, at)| *at - began > WARM_UP);
     let mut times: Vec<Duration> = counted.filter_map(|it| wait(&announced, it)).collect();

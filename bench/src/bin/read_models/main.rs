@@ -1,7 +1,7 @@
 //! How fast read models are filled from the log, beside `COPY` of the same rows into the same tables
 //! in the same run; how fresh they are under load; and that the memory this takes stays flat.
 //!
-//! - `place` — the log, Postgres, and the program that is measured
+//! - `place` — the log and Postgres, each a process of its own
 //! - `bench::history` — what the log is filled with
 //! - `fill` — rebuilds, and `COPY`
 //! - `live` — from the acknowledgement of a command until readers see it
@@ -27,6 +27,9 @@ struct Cli {
     /// Where the log and Postgres keep their data; kept for the next run.
     #[arg(long, default_value = "target/bench-read-models")]
     directory: PathBuf,
+    /// The program that serves the log; without it, the one beside this program.
+    #[arg(long)]
+    ticketing: Option<PathBuf>,
     /// How many events the log is filled with.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
@@ -43,7 +46,7 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let place = Place::open(&cli.directory, cli.events).await?;
+    let place = Place::open(&cli.directory, cli.events, cli.ticketing.as_deref()).await?;
     println!(
         "| round | fill, s | events/s | rows/s | prove, s | COPY, s | rows/s | × COPY | memory, MiB |"
     );

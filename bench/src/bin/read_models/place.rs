@@ -1,6 +1,6 @@
-//! The log, Postgres, and the programs that are measured, each a process of its own.
+//! The log and Postgres, each a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
@@ -18,34 +18,37 @@ const POSTGRES_SETTINGS: [&str; 3] =
 
 pub(crate) struct Place {
     pub(crate) log: EventLog,
-    pub(crate) log_url: String,
     pub(crate) pool: PgPool,
     postgres: Postgres,
     _server: Child,
 }
 
 impl Place {
-    pub(crate) async fn open(directory: &Path, events: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        directory: &Path,
+        events: u64,
+        ticketing: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let ticketing = match ticketing {
+            Some(ticketing) => ticketing.to_owned(),
+            None => std::env::current_exe()?.with_file_name("ticketing"),
+        };
+        ensure!(ticketing.exists(), "build it first: cargo build --release --package ticketing");
+
         std::fs::create_dir_all(directory)?;
         let postgres = start_postgres(directory).await?;
         let pool = PgPool::connect(&postgres.url()).await?;
         let store = directory.join(format!("log-{events}"));
-        let (server, log_url) = serve(&store).await?;
-        let log = EventLog::new(Settings {
-            connection_string: log_url.clone(),
-            build: "bench".to_owned(),
-        })?;
+        let (server, log_url) = serve(&ticketing, &store).await?;
+        let settings = Settings { connection_string: log_url.clone(), build: "bench".to_owned() };
+        let log = EventLog::new(settings)?;
         let filled = directory.join(format!("log-{events}-is-filled"));
         if !filled.exists() {
             history::write(&log_url, events).await?;
             std::fs::write(&filled, "")?;
         }
         projectors::install(&pool).await?;
-        Ok(Self { log, log_url, pool, postgres, _server: server })
-    }
-
-    pub(crate) fn database_url(&self) -> String {
-        self.postgres.url()
+        Ok(Self { log, pool, postgres, _server: server })
     }
 
     pub(crate) async fn close(self) -> anyhow::Result<()> {
@@ -72,15 +75,8 @@ async fn start_postgres(directory: &Path) -> anyhow::Result<Postgres> {
     Ok(Postgres::start(&data, Durability::Durable).await?)
 }
 
-/// `ticketing`, which is built into the same folder as this program.
-pub(crate) fn ticketing() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("ticketing");
-    ensure!(program.exists(), "build it first: cargo build --release --package ticketing");
-    Ok(program)
-}
-
-async fn serve(store: &Path) -> anyhow::Result<(Child, String)> {
-    let mut server = Command::new(ticketing()?)
+async fn serve(ticketing: &Path, store: &Path) -> anyhow::Result<(Child, String)> {
+    let mut server = Command::new(ticketing)
         .args(["log", "serve", "--listen", "127.0.0.1:0", "--directory"])
         .arg(store)
         .stdout(Stdio::piped())
