@@ -59,7 +59,19 @@ pub async fn rebuild(
     tell: &mut (dyn FnMut(Stage) + Send),
 ) -> Result<Vec<Rebuilt>, Error> {
     let projections = select(names)?;
-    let _locks = lock(pool, &projections).await?;
+    let locks = lock(pool, &projections).await?;
+    let outcome = rebuild_alone(log, pool, projections, options, tell).await;
+    unlock(locks).await;
+    outcome
+}
+
+async fn rebuild_alone(
+    log: &EventLog,
+    pool: &PgPool,
+    projections: Vec<Registered>,
+    options: Options,
+    tell: &mut (dyn FnMut(Stage) + Send),
+) -> Result<Vec<Rebuilt>, Error> {
     let mut fills = Vec::new();
     for projection in projections {
         fills.push(Fill::open(projection, pool).await?);
@@ -117,8 +129,19 @@ pub async fn rollback(
     tell: &mut (dyn FnMut(Stage) + Send),
 ) -> Result<Option<Position>, Error> {
     let projections = select(&[name.to_owned()])?;
-    let _locks = lock(pool, &projections).await?;
     let [projection] = projections[..] else { return Err(Error::Unknown(name.to_owned())) };
+    let locks = lock(pool, &projections).await?;
+    let outcome = roll_back_alone(log, pool, projection, tell).await;
+    unlock(locks).await;
+    outcome
+}
+
+async fn roll_back_alone(
+    log: &EventLog,
+    pool: &PgPool,
+    projection: Registered,
+    tell: &mut (dyn FnMut(Stage) + Send),
+) -> Result<Option<Position>, Error> {
     let Registered { name, version, .. } = projection;
     let former = Build::find(pool, name, version, Part::Former).await?;
     let former = former.ok_or(Error::NoFormer(name))?;
@@ -165,4 +188,12 @@ async fn lock(pool: &PgPool, projections: &[Registered]) -> Result<Vec<PgConnect
         locks.push(connection);
     }
     Ok(locks)
+}
+
+/// Postgres takes its time to notice that a connection is gone, so it is told. One that is lost has
+/// no locks any more.
+async fn unlock(locks: Vec<PgConnection>) {
+    for mut connection in locks {
+        let _lost = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut connection).await;
+    }
 }
