@@ -9,6 +9,7 @@
 mod commands;
 mod kept;
 mod known;
+mod measure;
 mod owner;
 mod round;
 mod slot;
@@ -146,7 +147,11 @@ impl Owners {
         expected: Expected,
         deadline: Option<Instant>,
     ) -> Answer<A> {
-        self.ask(id, Ask::Execute { command, cause: cause.clone(), expected }, deadline).await
+        let began = Instant::now();
+        let ask = Ask::Execute { command, cause: cause.clone(), expected };
+        let answer = self.ask(id, ask, deadline).await;
+        measure::command(&answer, began.elapsed());
+        answer
     }
 
     async fn ask<A: Aggregate>(

@@ -1,5 +1,7 @@
 //! Followers: each takes every event of the log once, in order.
 
+mod lag;
+
 use std::error::Error;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
+use crate::follow::lag::Lag;
 use crate::parking::Unfit;
 use crate::{Delivery, EventLog, LogError};
 
@@ -104,8 +107,9 @@ pub async fn follow(
         take: Backoff::new(RETRY_WAIT_FIRST, RETRY_WAIT_MAX),
         log: Backoff::new(RETRY_WAIT_FIRST, LOG_RETRY_WAIT_MAX),
     };
+    let lag = Lag::watch(log, &name);
     while !shutdown.is_cancelled() {
-        let stop = run(log, follower, &name, &shutdown, &mut waits).await;
+        let stop = run(log, follower, &lag, &name, &shutdown, &mut waits).await;
         let (kind, wait) = match &stop {
             Stop::Shutdown => break,
             Stop::SetAside => continue,
@@ -184,6 +188,7 @@ impl Stop {
 async fn run(
     log: &EventLog,
     follower: &mut impl Follower,
+    lag: &Lag,
     name: &str,
     shutdown: &CancellationToken,
     waits: &mut Waits,
@@ -196,6 +201,7 @@ async fn run(
         Ok(position) => position,
         Err(error) => return Stop::Take(error),
     };
+    lag.is_at(at);
     let mut deliveries = read_ahead(log, at);
     let mut quiet = Quiet { seen: None, taken: Instant::now() };
     let mut ready = Vec::new();
@@ -221,6 +227,7 @@ async fn run(
                 return Stop::Take(error);
             }
             at = Some(end);
+            lag.is_at(at);
             quiet.taken = Instant::now();
             waits.take.reset();
             report(name, &batch.events);

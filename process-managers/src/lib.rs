@@ -6,7 +6,8 @@
 //!   [`notice`], [`erasure`]: one each.
 //! - `reconciler`: reads what happened at the provider of payments, whether or not it has told us.
 //! - `repayment`: giving money back, as two of them do.
-//! - `due_list`: the durable to-do list; `feed` folds it from the log, `worker` works it off.
+//! - `due_list`: the durable to-do list; `feed` folds it from the log, `worker` works it off,
+//!   `watch` tells how it stands.
 //! - [`desk`]: what people do with tasks that are parked.
 //! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one; `door`: the
 //!   seller as another.
@@ -37,6 +38,7 @@ mod repayment;
 mod settlement;
 pub mod stripe;
 pub mod tuning;
+mod watch;
 mod worker;
 
 use std::sync::Arc;
@@ -145,6 +147,7 @@ async fn drive<P: ProcessManager>(
             return followed;
         }
     };
-    let (followed, ()) = tokio::join!(follow, worker.run(stop));
+    let watch = watch::publish(&deps.pool, P::NAME, stop);
+    let (followed, (), ()) = tokio::join!(follow, worker.run(stop), watch);
     followed
 }

@@ -253,10 +253,12 @@ fn open_pool(url: &str, connections_max: u32) -> anyhow::Result<PgPool> {
     anyhow::ensure!(named, "{whose}: write postgres://user:password@host/name");
     let options: PgConnectOptions = url.parse().context(whose)?;
     let options = options.application_name("ticketing");
-    Ok(PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(POOL_WAIT)
-        .connect_lazy_with(options))
+        .connect_lazy_with(options);
+    tokio::spawn(crate::telemetry::watch_pool(pool.clone()));
+    Ok(pool)
 }
 
 /// What both HTTP sides need to know of people.

@@ -4,12 +4,14 @@ mod traces;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use sqlx::PgPool;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -17,6 +19,8 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// Ours in full, of the libraries only what is wrong.
 const FILTER: &str = "info,sqlx=warn,kurrentdb=warn,async_nats=warn,fjall=warn,lsm_tree=warn,tower_http=warn,\
      stripe=error,opentelemetry=warn";
+
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// How much is logged, and how.
 #[derive(Args, Clone, Debug)]
@@ -97,4 +101,17 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> anyhow::Result<()> {
     PrometheusBuilder::new().with_http_listener(address).install().with_context(|| {
         format!("cannot serve metrics at {address}; choose another address with --metrics")
     })
+}
+
+/// Publishes how many connections to Postgres there are, and how many are at work, until the pool
+/// is closed.
+pub(crate) async fn watch_pool(pool: PgPool) {
+    let all = metrics::gauge!("postgres_connections");
+    let used = metrics::gauge!("postgres_connections_used");
+    while !pool.is_closed() {
+        let (size, idle) = (pool.size(), pool.num_idle());
+        all.set(f64::from(size));
+        used.set(f64::from(size) - idle as f64);
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with an error")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -149,7 +151,7 @@ fn libraries_are_entered_only_through_their_doors() {
 #[test]
 fn every_library_is_named_with_its_reason() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/dependencies.md");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = fs::read_to_string(page).unwrap();
     let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
     let named: BTreeSet<_> =
         first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
@@ -161,4 +163,39 @@ fn every_library_is_named_with_its_reason() {
         .filter(|name| !workspace.contains_key(*name))
         .collect();
     assert_eq!(named, used, "docs/dependencies.md (left) names what the manifests use (right)");
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/metrics.md")).unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let explained: BTreeSet<String> = first_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    // The log explains its own, and the benchmark has none.
+    let elsewhere = ["embedded-log", "bench"];
+    let mut recorded = BTreeSet::new();
+    for name in workspace().into_keys().filter(|name| !elsewhere.contains(&name.as_str())) {
+        metrics_in(&root.join(name).join("src"), &mut recorded);
+    }
+    assert_eq!(explained, recorded, "docs/metrics.md (left) and the code (right)");
+}
+
+/// The names that follow the macros which record.
+fn metrics_in(folder: &Path, recorded: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            metrics_in(&path, recorded);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            for record in ["counter!(", "gauge!(", "histogram!("] {
+                let names = text.split(record).skip(1);
+                let names = names.filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                recorded.extend(names.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
 }

@@ -70,6 +70,7 @@ impl Connection {
     ) -> Result<Appended, LogError> {
         let data = events.iter().map(event_data).collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();
+        metrics::counter!("log_appends_total").increment(1);
         let mut backoff = retry_backoff();
         let mut first = true;
         loop {
@@ -85,7 +86,10 @@ impl Connection {
             let too_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match tried {
                 Ok(position) if position == Position::default() => return Ok(Appended::Conflict),
-                Ok(position) => return Ok(Appended::At(position)),
+                Ok(position) => {
+                    metrics::histogram!("log_append_seconds").record(started.elapsed());
+                    return Ok(Appended::At(position));
+                }
                 Err(Failure::Conflict) => return Ok(Appended::Conflict),
                 Err(failure) if failure.is_unclear() && too_late => return Err(LogError::TooLate),
                 Err(failure) if failure.is_unclear() && started.elapsed() < RETRY_WITHIN => {}

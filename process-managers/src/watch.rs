@@ -1,0 +1,40 @@
+//! How a to-do list stands, for whoever watches.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Publishes how many tasks of a process manager are due and parked, and how long the oldest due
+/// one has waited, until `stop`.
+pub(crate) async fn publish(pool: &PgPool, process: &'static str, stop: &CancellationToken) {
+    let due = metrics::gauge!("process_manager_tasks_due", "process" => process);
+    let parked = metrics::gauge!("process_manager_tasks_parked", "process" => process);
+    let oldest = metrics::gauge!("process_manager_oldest_due_seconds", "process" => process);
+    let look = async {
+        loop {
+            // With Postgres away nobody can tell; what was seen last stays.
+            if let Ok((now_due, now_parked, waited)) = look(pool, process).await {
+                due.set(now_due as f64);
+                parked.set(now_parked as f64);
+                oldest.set(waited);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    stop.run_until_cancelled(look).await;
+}
+
+async fn look(pool: &PgPool, process: &str) -> sqlx::Result<(i64, i64, f64)> {
+    sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE parked_at IS NULL),
+                count(*) FILTER (WHERE parked_at IS NOT NULL),
+                coalesce(extract(epoch FROM now() - min(due) FILTER (WHERE parked_at IS NULL)), 0)::float8
+         FROM process_managers.task WHERE process = $1 AND (due <= now() OR parked_at IS NOT NULL)",
+    )
+    .bind(process)
+    .fetch_one(pool)
+    .await
+}
