@@ -109,9 +109,10 @@ pub(crate) async fn watch_pool(pool: PgPool) {
     let all = metrics::gauge!("postgres_connections");
     let used = metrics::gauge!("postgres_connections_used");
     while !pool.is_closed() {
-        let (size, idle) = (pool.size(), pool.num_idle());
+        let size = pool.size();
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(size);
         all.set(f64::from(size));
-        used.set(f64::from(size) - idle as f64);
+        used.set(f64::from(size.saturating_sub(idle)));
         tokio::time::sleep(WATCH_EVERY).await;
     }
 }
