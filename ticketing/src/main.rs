@@ -96,6 +96,7 @@ impl Role {
             Self::Log(_) => "log",
             Self::Account(_) => "account",
             Self::Config(_) => "config",
+            Self::Events(_) => "events",
             Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",

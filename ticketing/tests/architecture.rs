@@ -110,10 +110,10 @@ fn the_query_side_cannot_append() {
     while let Some(path) = files.pop() {
         let path: std::path::PathBuf = path;
         if path.is_dir() {
-            files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            files.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
         for after in text.split("eventlog::").skip(1) {
             let names = after.split(';').next().unwrap();
             let names = names.strip_prefix('{').and_then(|list| list.split('}').next());
