@@ -101,7 +101,6 @@ impl Role {
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
             Self::StripeSandbox(_) => "stripe-sandbox",
-            Self::Events(_) => "events",
             Self::Demo(_) => "demo",
         }
     }
