@@ -155,7 +155,7 @@ impl Tables {
         for keyspace in [&self.all, &self.stream_rev, &self.streams] {
             // The engine's own wait has no end if its threads have ended.
             while keyspace.tree.sealed_memtable_count() > 0 {
-                if Instant::now() >= until {
+                if Instant::now() >= until || self.has_given_up() {
                     return Ok(false);
                 }
                 #[allow(clippy::disallowed_methods, reason = "the engine does not tell")]
@@ -166,6 +166,11 @@ impl Tables {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a thread of the engine has failed, so that nothing is moved any more.
+    fn has_given_up(&self) -> bool {
+        self.database.persist(PersistMode::Buffer).is_err()
     }
 
     /// How many events there are; not counted one by one, so that it costs nothing.
