@@ -37,7 +37,9 @@ const SETTINGS: [&str; 5] = [
     "jit=off",
     "log_checkpoints=off",
 ];
-const DURABLE_SETTINGS: [&str; 1] = ["max_connections=100"];
+/// More than all pools of `ticketing up`, a demo and a few tools beside it can take: a pool that is
+/// refused a connection tries again in silence until its patience ends.
+const DURABLE_SETTINGS: [&str; 1] = ["max_connections=250"];
 /// One server for many tests at once, each with its pools.
 const THROWAWAY_SETTINGS: [&str; 4] =
     ["max_connections=300", "fsync=off", "synchronous_commit=off", "full_page_writes=off"];
