@@ -7,14 +7,14 @@ use axum::extract::State as Extract;
 use domain::id::{OrderId, PaymentId, RefundId};
 use domain::order::{OrderPlaced, OrderRejection, Status};
 use domain::payment::{AT_THE_DOOR, Outcome, PaymentCommand, ProviderResult, RefundResult};
-use domain::{Cause, Order, Payment};
+use domain::{Cause, Order, Payment, Revision};
 use eventlog::Loaded;
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::wire::Price;
 use web::{ApiError, IfMatch, PathId, RequestCause, SignedIn, Written};
 
-use super::refunds::check_seller;
+use super::refunds::sold_by;
 use crate::refusal::{Refusal, not_executed, not_logged};
 use crate::state::State;
 use crate::step::step;
@@ -58,12 +58,8 @@ pub(super) async fn received(
     cause: RequestCause,
 ) -> Result<(Written, Json<Answer>), ApiError> {
     let cause = cause.by(Some(session.account));
-    let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
-    let terms = order.state.terms().ok_or_else(|| OrderRejection::NotFound.answer())?;
-    check_seller(&state, terms, session.account, ONLY_THE_SELLER).await?;
-    if expected.is_some() && expected != order.revision {
-        return Err(ApiError::precondition_failed());
-    }
+    let (order, terms) = sold_by(&state, &id, session.account, ONLY_THE_SELLER).await?;
+    check_unchanged(&order, expected)?;
     let payment = match order.state.status() {
         Some(Status::AwaitingPayment { payment } | Status::Complete { payment }) => *payment,
         Some(Status::Expired) => return Err(OrderRejection::Expired.answer()),
@@ -85,7 +81,7 @@ pub(super) async fn received(
     let follows = |order: &Order| order.status() != Some(&waits);
     let order = state.log.wait_until::<Order>(&id, WAIT, follows).await;
     let position = order.map_err(|error| not_logged(&error))?.position.max(taken.position);
-    Ok((state.web.written(position, taken.revision), answer(id, payment, terms)))
+    Ok((state.web.written(position, taken.revision), answer(id, payment, &terms)))
 }
 
 /// Say that the money of an order was given back at the door
@@ -106,12 +102,8 @@ pub(super) async fn returned(
     cause: RequestCause,
 ) -> Result<(Written, Json<Answer>), ApiError> {
     let cause = cause.by(Some(session.account));
-    let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
-    let terms = order.state.terms().ok_or_else(|| OrderRejection::NotFound.answer())?;
-    check_seller(&state, terms, session.account, ONLY_THE_SELLER).await?;
-    if expected.is_some() && expected != order.revision {
-        return Err(ApiError::precondition_failed());
-    }
+    let (order, terms) = sold_by(&state, &id, session.account, ONLY_THE_SELLER).await?;
+    check_unchanged(&order, expected)?;
     // Of the order itself, or of money that came when the order could not have it any more.
     let asked = match order.state.status() {
         Some(Status::Refunding { payment, refund } | Status::Refunded { payment, refund }) => {
@@ -126,7 +118,15 @@ pub(super) async fn returned(
     let waits = |order: &Order| !matches!(order.status(), Some(Status::Refunding { .. }));
     let order = state.log.wait_until::<Order>(&id, WAIT, waits).await;
     let position = order.map_err(|error| not_logged(&error))?.position.max(returned.position);
-    Ok((state.web.written(position, returned.revision), answer(id, payment, terms)))
+    Ok((state.web.written(position, returned.revision), answer(id, payment, &terms)))
+}
+
+/// The order is what the request was written for, if it says so.
+fn check_unchanged(order: &Loaded<Order>, expected: Option<Revision>) -> Result<(), ApiError> {
+    if expected.is_some() && expected != order.revision {
+        return Err(ApiError::precondition_failed());
+    }
+    Ok(())
 }
 
 /// The one refund that is meant, or whichever the payment has, is at the buyer after this.

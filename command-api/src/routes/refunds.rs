@@ -7,7 +7,7 @@ use domain::id::{AccountId, OrderId, RefundId};
 use domain::order::{OrderCommand, OrderPlaced, OrderRejection, Status};
 use domain::payment::TakenBack;
 use domain::{Order, Payment, Ticket};
-use eventlog::ExecuteError;
+use eventlog::{ExecuteError, Loaded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::wire::Price;
@@ -61,9 +61,7 @@ pub(super) async fn request(
         return Err(fields.refused());
     }
     let cause = cause.by(Some(session.account));
-    let order = state.log.load::<Order>(&id).await.map_err(|error| not_logged(&error))?;
-    let terms = order.state.terms().ok_or_else(|| OrderRejection::NotFound.answer())?;
-    check_seller(&state, terms, session.account, ONLY_THE_SELLER).await?;
+    let (order, terms) = sold_by(&state, &id, session.account, ONLY_THE_SELLER).await?;
     check_not_lost(&state, &order.state).await?;
 
     let refund = RefundId(derived(&cause, "refund"));
@@ -94,17 +92,20 @@ pub(super) async fn request(
     Ok((StatusCode::ACCEPTED, state.web.written(position, revision), Json(answer)))
 }
 
-/// The buyer knows of the order and is told that it is not his to do; to others there is none.
-pub(super) async fn check_seller(
+/// The order with its terms, for the seller of its ticket. The buyer knows of the order and is told
+/// that it is not his to do; to others there is none.
+pub(super) async fn sold_by(
     state: &State,
-    terms: &OrderPlaced,
+    id: &OrderId,
     who: AccountId,
     only: &str,
-) -> Result<(), ApiError> {
+) -> Result<(Loaded<Order>, OrderPlaced), ApiError> {
+    let order = state.log.load::<Order>(id).await.map_err(|error| not_logged(&error))?;
+    let terms = order.state.terms().cloned().ok_or_else(|| OrderRejection::NotFound.answer())?;
     let ticket = state.log.load::<Ticket>(&terms.ticket).await;
     let ticket = ticket.map_err(|error| not_logged(&error))?.state;
     if ticket.listing().is_some_and(|listing| listing.seller == who) {
-        return Ok(());
+        return Ok((order, terms));
     }
     if terms.buyer == who {
         return Err(ApiError::forbidden(only));
