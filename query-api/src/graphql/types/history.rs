@@ -1,15 +1,17 @@
 //! Entries of a history in answers.
 
 use async_graphql::connection::{Connection, CursorType};
-use async_graphql::{ID, SimpleObject};
+use async_graphql::{Context, ID, Result, SimpleObject};
 use domain::id::AccountId;
-use domain::{Recorded, Timestamp};
+use domain::{Aggregate, Recorded, Timestamp};
 
 use super::actor::ActorNode;
-use crate::graphql::connection::connection;
+use crate::graphql::connection::{Window, connection};
+use crate::graphql::error::of_log;
+use crate::graphql::reader;
 use crate::graphql::scalars::Position;
 use crate::history::{InWords, RevisionCursor};
-use crate::page::{InvalidCursor, Items};
+use crate::page::InvalidCursor;
 
 /// What happened once to a thing: who did what, when and why.
 #[derive(SimpleObject)]
@@ -48,12 +50,23 @@ impl CursorType for RevisionCursor {
     }
 }
 
-pub(crate) fn history<E: InWords>(
-    viewer: AccountId,
-    found: Items<Recorded<E>>,
-) -> HistoryConnection {
-    let cursor = |recorded: &Recorded<E>| RevisionCursor(recorded.revision.0);
-    connection(found, cursor, |recorded| entry(viewer, &recorded))
+/// A page of the history of a thing whose last known event has the number `version`; null for all
+/// but its owner.
+pub(crate) async fn history<A: Aggregate<Event: InWords>>(
+    ctx: &Context<'_>,
+    owner: AccountId,
+    id: &A::Id,
+    version: u64,
+    window: Window,
+) -> Result<Option<HistoryConnection>> {
+    let reader = reader::of(ctx)?;
+    let Some(viewer) = reader.maybe_viewer().filter(|viewer| *viewer == owner) else {
+        return Ok(None);
+    };
+    let found = reader.state.past.events::<A>(id, version, &window.page()?).await;
+    let cursor = |recorded: &Recorded<A::Event>| RevisionCursor(recorded.revision.0);
+    let entry = |recorded: Recorded<A::Event>| entry(viewer, &recorded);
+    Ok(Some(connection(found.map_err(|error| of_log(&error))?, cursor, entry)))
 }
 
 fn entry<E: InWords>(viewer: AccountId, recorded: &Recorded<E>) -> HistoryEntry {

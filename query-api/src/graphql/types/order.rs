@@ -7,8 +7,7 @@ use super::history::{HistoryConnection, history};
 use super::money::Money;
 use super::ticket::TicketNode;
 use crate::graphql::connection::{Window, page_complexity};
-use crate::graphql::error::of_log;
-use crate::graphql::reader::{self, RequestReader};
+use crate::graphql::reader::RequestReader;
 use crate::graphql::scalars::Position;
 use crate::read_model::{Order, OrderStatus};
 
@@ -96,13 +95,7 @@ impl OrderNode {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Option<HistoryConnection>> {
-        let reader = reader::of(ctx)?;
-        let Some(viewer) = reader.maybe_viewer().filter(|viewer| *viewer == self.0.buyer) else {
-            return Ok(None);
-        };
-        let page = Window { first, after, last, before }.page()?;
-        let past = &reader.state.past;
-        let found = past.events::<OrderAggregate>(&self.0.id, self.0.version, &page).await;
-        Ok(Some(history(viewer, found.map_err(|error| of_log(&error))?)))
+        let window = Window { first, after, last, before };
+        history::<OrderAggregate>(ctx, self.0.buyer, &self.0.id, self.0.version, window).await
     }
 }

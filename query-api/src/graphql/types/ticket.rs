@@ -9,8 +9,7 @@ use super::history::{HistoryConnection, history};
 use super::money::Money;
 use super::order::OrderNode;
 use crate::graphql::connection::{Window, page_complexity};
-use crate::graphql::error::of_log;
-use crate::graphql::reader::{self, OwnOrdersOf, RequestReader};
+use crate::graphql::reader::{OwnOrdersOf, RequestReader};
 use crate::graphql::scalars::Position;
 use crate::read_model::Ticket;
 
@@ -112,13 +111,7 @@ impl TicketNode {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Option<HistoryConnection>> {
-        let reader = reader::of(ctx)?;
-        let Some(viewer) = reader.maybe_viewer().filter(|viewer| *viewer == self.0.seller) else {
-            return Ok(None);
-        };
-        let page = Window { first, after, last, before }.page()?;
-        let past = &reader.state.past;
-        let found = past.events::<TicketAggregate>(&self.0.id, self.0.version, &page).await;
-        Ok(Some(history(viewer, found.map_err(|error| of_log(&error))?)))
+        let window = Window { first, after, last, before };
+        history::<TicketAggregate>(ctx, self.0.seller, &self.0.id, self.0.version, window).await
     }
 }
