@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use domain::account::Sealed;
+use domain::id::PaymentId;
 use domain::order::{OrderCommand, Status};
-use domain::payment::{PaymentCommand, ProviderResult, RefundResult};
+use domain::payment::{Outcome, PaymentCommand, ProviderResult, RefundResult};
+use domain::text::Quantity;
 use domain::ticket::{ReleaseReason, TicketCommand};
 use domain::{Aggregate, Order, Ticket};
 use stateright::{Model, Property};
 
 use super::process::{Hand, Then};
 use super::world::{
-    Attempt, Basket, Provider, World, buyer, early, intent, list, order_id, over, payment_id,
-    refund_id, reserve, terms,
+    Attempt, Basket, Provider, World, buyer, early, intent, list, order_id, order_over_id, over,
+    payment_id, refund_id, reserve, terms,
 };
 use crate::rules::Rules;
 
@@ -50,6 +52,9 @@ pub(crate) enum Action {
     Initiate(usize),
     Expire(usize),
     Release(usize),
+    /// Units sold to an order that is over come back, or first a payment is turned away that may
+    /// still bring the order back.
+    TakeBack(usize),
     /// Word from the provider, as the answer to a question or as a webhook, early, late or again.
     Learn(usize, Provider),
     Read(Worker),
@@ -90,7 +95,8 @@ pub(crate) const PROMISES: &[(&str, Promise)] = &[
     (PAID_KEEPS_UNITS, |_, world| {
         let holds = &world.ticket.listing().unwrap().holds;
         let mut baskets = world.baskets.iter().enumerate();
-        baskets.all(|(number, basket)| !basket.is_paid() || holds.contains_key(&order_id(number)))
+        let has = |number| holds.get(&order_id(number)).is_some_and(|hold| hold.units > 0);
+        baskets.all(|(number, basket)| !basket.is_paid() || has(number))
     }),
     (NOT_OVER_WHILE_UNDECIDED, |checkout, world| {
         let mut attempts = world.attempts.iter().zip(checkout.payers);
@@ -116,12 +122,12 @@ pub(crate) const PROMISES: &[(&str, Promise)] = &[
         let holds = &world.ticket.listing().unwrap().holds;
         let kept = |number, basket: &Basket| {
             let hold = holds.get(&order_id(number));
+            let units = hold.map_or(0, |hold| hold.units);
             if basket.is_paid() {
-                return hold.is_some_and(|hold| hold.sold);
+                units > 0 && hold.is_some_and(|hold| hold.sold)
+            } else {
+                units == 0
             }
-            // One worker may still take units for an order while the other turns its money away:
-            // then they stay with an order that is over, unsold rather than sold twice.
-            hold.is_none() || checkout.workers > 1
         };
         let mut baskets = world.baskets.iter().enumerate();
         baskets.all(|(number, basket)| kept(number, basket)) || !checkout.at_rest(world)
@@ -236,6 +242,7 @@ impl Model for Checkout {
                 let release = TicketCommand::Release { order, reason };
                 self.tickets.ask(&mut next.ticket, release);
             }
+            Action::TakeBack(number) => self.take_back(&mut next, number),
             Action::StartPayment(number) => self.start_payment(&mut next, number),
             Action::Initiate(number) => {
                 let intent = intent(self.payers[number], number);
@@ -287,7 +294,7 @@ impl Checkout {
                 actions.push(Action::Expire(number));
             }
             if basket.seen_over {
-                actions.push(Action::Release(number));
+                actions.extend([Action::Release(number), Action::TakeBack(number)]);
             }
         }
         for (number, attempt) in world.attempts.iter().enumerate() {
@@ -363,6 +370,32 @@ impl Checkout {
         if !world.attempts[number].started {
             world.attempts[number].started = self.ask_order(world, basket, command);
         }
+    }
+
+    /// While a payment may still bring the order back it has the word.
+    fn take_back(&self, world: &mut World, number: usize) {
+        let (order, basket) = (order_id(number), &world.baskets[number]);
+        let hold = world.ticket.listing().and_then(|listing| listing.holds.get(&order));
+        if !basket.is_over() || !hold.is_some_and(|hold| hold.sold && hold.units > 0) {
+            return;
+        }
+        let begun: Vec<PaymentId> = basket.order.not_turned_away().collect();
+        for payment in &begun {
+            let mut attempts = world.attempts.iter().enumerate();
+            let attempt = attempts.find(|(attempt, _)| payment_id(*attempt) == *payment);
+            match attempt.and_then(|(_, attempt)| attempt.payment.outcome()) {
+                None | Some(Outcome::Failed { .. } | Outcome::Voided) => {}
+                Some(
+                    Outcome::Undecided | Outcome::ActionRequired { .. } | Outcome::Captured { .. },
+                ) => return,
+            }
+        }
+        if let Some(payment) = begun.first().copied() {
+            self.ask_order(world, number, OrderCommand::TurnAway { payment });
+            return;
+        }
+        let (quantity, refund) = (Quantity::ONE, order_over_id(number));
+        self.tickets.ask(&mut world.ticket, TicketCommand::Return { order, quantity, refund });
     }
 
     /// Whether it was accepted.

@@ -88,6 +88,11 @@ pub(crate) fn refund_id(attempt: usize) -> RefundId {
     RefundId(Uuid::from_u128(400 + attempt as u128))
 }
 
+/// Under which units come back that were sold to an order that is over.
+pub(crate) fn order_over_id(basket: usize) -> RefundId {
+    RefundId(Uuid::from_u128(500 + basket as u128))
+}
+
 pub(crate) fn price() -> Money {
     Money { minor: 2000, currency: Currency::USD }
 }
