@@ -11,9 +11,7 @@ use crate::world::{LONG, World, eventually, price, tuning};
 
 /// A refund that the provider refuses: a part was given back by hand.
 async fn refused_refund(world: &World) -> RefundId {
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
+    let (_, order, payment) = world.sale("tok_visa").await;
     world.until_order(order, |status| *status == Status::Complete { payment }).await;
     world.refund_by_hand(500).await;
     let refund = RefundId(Uuid::new_v4());

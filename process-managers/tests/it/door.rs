@@ -18,9 +18,7 @@ fn received() -> PaymentCommand {
 async fn the_seller_s_word_completes_the_order_and_no_provider_hears_of_it() {
     let world = World::new().await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, AT_THE_DOOR).await;
+    let (ticket, order, payment) = world.sale(AT_THE_DOOR).await;
     eventually("tried", async || !world.tasks().await.is_empty()).await;
     assert_eq!(world.payment(payment).await.outcome(), Some(&Outcome::Undecided));
     world.execute::<Payment>(&payment, received()).await;
@@ -49,9 +47,7 @@ async fn money_goes_back_at_the_door_when_the_seller_says_so() {
         World::tuned(process_managers::Tuning { retry_first: slow, retry_max: slow, ..tuning() })
             .await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, AT_THE_DOOR).await;
+    let (ticket, order, payment) = world.sale(AT_THE_DOOR).await;
     world.execute::<Payment>(&payment, received()).await;
     world.until_sold(ticket, order, payment).await;
     let refund = RefundId(Uuid::new_v4());

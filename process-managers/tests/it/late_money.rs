@@ -10,11 +10,7 @@ use crate::world::{LONG, World, eventually};
 #[tokio::test]
 async fn the_order_is_reinstated_when_its_units_are_free() {
     let world = World::new().await;
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
-    world.lose(ticket, order, payment).await;
+    let (ticket, order, payment) = world.taken_too_late().await;
     let _working = world.start();
     world.until_sold(ticket, order, payment).await;
     world.until_idle().await;
@@ -45,11 +41,7 @@ async fn a_release_still_on_its_way_does_not_free_the_units_of_a_reinstated_orde
 #[tokio::test]
 async fn the_money_goes_back_when_the_units_are_gone() {
     let world = World::new().await;
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
-    world.lose(ticket, order, payment).await;
+    let (ticket, order, payment) = world.taken_too_late().await;
     let other = world.order(ticket, LONG).await;
     let _working = world.start();
     eventually("given back", async || refunded(&world.payment(payment).await)).await;
@@ -86,11 +78,7 @@ async fn an_order_paid_twice_keeps_one_payment_and_gives_the_other_back() {
 #[tokio::test]
 async fn an_answer_lost_while_giving_back_gives_back_once() {
     let world = World::new().await;
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
-    world.lose(ticket, order, payment).await;
+    let (ticket, _, payment) = world.taken_too_late().await;
     let _other = world.order(ticket, LONG).await;
     for kind in ["lost_answer", "error_500"] {
         world.fault(serde_json::json!({ "next": 1, "on": "refund", "kind": kind })).await;

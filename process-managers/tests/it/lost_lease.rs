@@ -36,11 +36,7 @@ struct Late {
 }
 
 async fn late(world: &World) -> Late {
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
-    world.lose(ticket, order, payment).await;
+    let (ticket, order, payment) = world.taken_too_late().await;
     let other = world.order(ticket, LONG).await;
     Late { ticket, order, payment, other }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::Order;
 use domain::Payment;
-use domain::id::{OrderId, PaymentId, RefundId, TicketId};
+use domain::id::{OrderId, PaymentId, RefundId};
 use domain::money::Money;
 use domain::order::{OrderCommand, Status};
 use domain::payment::{DisputeState, Outcome, RefundState, TakenBack};
@@ -18,14 +18,6 @@ use crate::world::{LONG, World, eventually, price, tuning};
 /// One whose provider's list is read all the time.
 async fn reading() -> World {
     World::tuned(Tuning { reconcile_every: Duration::from_millis(50), ..tuning() }).await
-}
-
-async fn paid(world: &World, source: &str) -> (TicketId, OrderId, PaymentId) {
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, source).await;
-    world.until_sold(ticket, order, payment).await;
-    (ticket, order, payment)
 }
 
 async fn taken_back(world: &World, payment: PaymentId) -> TakenBack {
@@ -49,7 +41,7 @@ async fn ask_for_refund(world: &World, order: OrderId) -> RefundId {
 async fn all_of_it_given_back_in_the_dashboard_refunds_the_order_and_frees_its_unit() {
     let world = reading().await;
     let _working = world.start();
-    let (ticket, order, payment) = paid(&world, "tok_visa").await;
+    let (ticket, order, payment) = world.sold("tok_visa").await;
     world.refund_by_hand(price().minor).await;
     world.until_order(order, |status| matches!(status, Status::Refunded { .. })).await;
     world.until_idle().await;
@@ -62,7 +54,7 @@ async fn all_of_it_given_back_in_the_dashboard_refunds_the_order_and_frees_its_u
 async fn of_what_a_part_was_given_back_in_the_dashboard_only_the_rest_goes_back() {
     let world = reading().await;
     let _working = world.start();
-    let (ticket, order, payment) = paid(&world, "tok_visa").await;
+    let (ticket, order, payment) = world.sold("tok_visa").await;
     world.refund_by_hand(500).await;
     eventually("noticed", async || taken_back(&world, payment).await.refunded_minor() == 500).await;
     assert_eq!(world.status(order).await, Some(Status::Complete { payment }));
@@ -79,7 +71,7 @@ async fn of_what_a_part_was_given_back_in_the_dashboard_only_the_rest_goes_back(
 async fn a_dispute_is_seen_and_while_it_is_open_no_money_goes_back() {
     let world = reading().await;
     let _working = world.start();
-    let (_, order, payment) = paid(&world, "tok_visa").await;
+    let (_, order, payment) = world.sold("tok_visa").await;
     let name = world.captured()[0].id.clone();
     world.at_the_bank(&name, "dispute").await;
     eventually("seen", async || dispute(&world, payment).await == Some(DisputeState::Open)).await;
@@ -101,7 +93,7 @@ async fn a_dispute_is_seen_and_while_it_is_open_no_money_goes_back() {
 async fn a_lost_dispute_leaves_nothing_to_give_back() {
     let world = reading().await;
     let _working = world.start();
-    let (_, order, payment) = paid(&world, "tok_visa").await;
+    let (_, order, payment) = world.sold("tok_visa").await;
     let name = world.captured()[0].id.clone();
     world.at_the_bank(&name, "dispute").await;
     world.at_the_bank(&name, "lose").await;
@@ -123,9 +115,7 @@ async fn a_bank_that_has_approved_is_not_waited_for() {
     };
     let world = World::tuned(patient).await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_threeDSecure2Required").await;
+    let (ticket, order, payment) = world.sale("tok_threeDSecure2Required").await;
     eventually("asked", async || {
         matches!(world.payment(payment).await.outcome(), Some(Outcome::ActionRequired { .. }))
     })
@@ -145,7 +135,7 @@ async fn told_in_any_order_and_number_it_comes_to_the_same() {
     let working = world.start();
     let mut sold = Vec::new();
     for _ in orders {
-        sold.push(paid(&world, "tok_visa").await);
+        sold.push(world.sold("tok_visa").await);
     }
     for (payment, told) in world.captured().iter().zip(orders) {
         world.refund_payment_by_hand(&payment.id, 2000).await;
@@ -188,7 +178,7 @@ async fn another_amount_or_currency_under_our_name_is_for_a_person() {
     for (amount, currency, said) in [("700", "usd", "7.00 usd"), ("2000", "eur", "20.00 eur")] {
         let world = reading().await;
         let _working = world.start();
-        let (_, order, payment) = paid(&world, "tok_visa").await;
+        let (_, order, payment) = world.sold("tok_visa").await;
         let key = payment.to_string();
         let form = [("amount", amount), ("currency", currency), ("metadata[payment]", &key)];
         world.charge_past_us(&form).await;
@@ -202,7 +192,7 @@ async fn another_amount_or_currency_under_our_name_is_for_a_person() {
 async fn money_taken_twice_under_our_name_is_for_a_person() {
     let world = reading().await;
     let _working = world.start();
-    let (_, _, payment) = paid(&world, "tok_visa").await;
+    let (_, _, payment) = world.sold("tok_visa").await;
     let key = payment.to_string();
     let form = [("amount", "2000"), ("currency", "usd"), ("metadata[payment]", key.as_str())];
     let second = world.charge_past_us(&form).await;
@@ -214,7 +204,7 @@ async fn money_taken_twice_under_our_name_is_for_a_person() {
 async fn a_refund_that_the_bank_sends_back_is_for_a_person() {
     let world = reading().await;
     let _working = world.start();
-    let (_, order, payment) = paid(&world, "tok_refundFail").await;
+    let (_, order, payment) = world.sold("tok_refundFail").await;
     let refund = ask_for_refund(&world, order).await;
     world.until_order(order, |status| *status == Status::Refunded { payment, refund }).await;
     assert!(world.parked().await.contains("sent refund re_"));
@@ -226,7 +216,7 @@ async fn a_refund_that_the_bank_sends_back_is_for_a_person() {
 async fn a_list_that_could_not_be_read_is_read_from_the_same_place() {
     let world = reading().await;
     let working = world.start();
-    let (_, order, payment) = paid(&world, "tok_visa").await;
+    let (_, order, payment) = world.sold("tok_visa").await;
     world.fault(json!({ "next": 4, "on": "list", "kind": "error_500" })).await;
     world.refund_by_hand(500).await;
     eventually("noticed", async || taken_back(&world, payment).await.refunded_minor() == 500).await;

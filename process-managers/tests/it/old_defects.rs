@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use domain::id::{AccountId, OrderId, PaymentId, TicketId};
+use domain::id::{AccountId, OrderId, PaymentId};
 use domain::money::{Currency, Money};
 use domain::order::{OrderCommand, OrderRejection, Status};
 use domain::text::{Quantity, Title};
@@ -19,15 +19,6 @@ async fn refused<A: Aggregate>(world: &World, id: &A::Id, command: A::Command) -
         Err(ExecuteError::Rejected(why)) => why,
         other => panic!("not refused: {:?}", other.map(|executed| executed.events)),
     }
-}
-
-/// An order that is paid and whose units are sold.
-async fn sold(world: &World) -> (TicketId, OrderId, PaymentId) {
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.until_sold(ticket, order, payment).await;
-    (ticket, order, payment)
 }
 
 #[tokio::test]
@@ -54,7 +45,7 @@ async fn two_buyers_do_not_both_reserve_one_ticket() {
 async fn an_order_is_not_paid_twice() {
     let world = World::new().await;
     let _working = world.start();
-    let (_, order, _) = sold(&world).await;
+    let (_, order, _) = world.sold("tok_visa").await;
     let payment = PaymentId(Uuid::new_v4());
     let again = OrderCommand::StartPayment { payment, by: world.buyer, now: Utc::now() };
     refused::<Order>(&world, &order, again).await;
@@ -68,7 +59,7 @@ async fn an_order_is_not_paid_twice() {
 async fn deleting_a_paid_order_does_not_free_its_ticket() {
     let world = World::new().await;
     let _working = world.start();
-    let (ticket, order, payment) = sold(&world).await;
+    let (ticket, order, payment) = world.sold("tok_visa").await;
     refused::<Order>(&world, &order, OrderCommand::Cancel { by: world.buyer }).await;
     world.until_idle().await;
     world.until_sold(ticket, order, payment).await;
@@ -78,11 +69,7 @@ async fn deleting_a_paid_order_does_not_free_its_ticket() {
 #[tokio::test]
 async fn a_late_payment_does_not_complete_an_order_whose_ticket_was_sold_again() {
     let world = World::new().await;
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
-    world.lose(ticket, order, payment).await;
+    let (ticket, order, _) = world.taken_too_late().await;
     let other = world.order(ticket, LONG).await;
     let others = world.pay(other, "tok_visa").await;
     let _working = world.start();
@@ -96,10 +83,7 @@ async fn a_late_payment_does_not_complete_an_order_whose_ticket_was_sold_again()
 #[tokio::test]
 async fn a_crash_after_the_charge_loses_neither_the_money_nor_the_order() {
     let world = World::new().await;
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.charge_unrecorded(payment, order).await;
+    let (ticket, order, payment) = world.taken_unrecorded().await;
     let _working = world.start();
     world.until_sold(ticket, order, payment).await;
     assert_eq!(world.captured().len(), 1);

@@ -14,10 +14,7 @@ use crate::world::{DEADLINE, LONG, World, tuning};
 async fn a_paid_order_is_complete_and_its_ticket_sold() {
     let world = World::new().await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.until_sold(ticket, order, payment).await;
+    world.sold("tok_visa").await;
     world.until_idle().await;
     assert_eq!(world.captured().len(), 1);
 }
@@ -26,9 +23,7 @@ async fn a_paid_order_is_complete_and_its_ticket_sold() {
 async fn a_declined_payment_leaves_the_order_payable() {
     let world = World::new().await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let declined = world.pay(order, "tok_chargeDeclinedInsufficientFunds").await;
+    let (ticket, order, declined) = world.sale("tok_chargeDeclinedInsufficientFunds").await;
     world.until_order(order, |status| *status == Status::Created).await;
     let Payment::Initiated { outcome, .. } = world.payment(declined).await else { panic!() };
     let failed = Outcome::Failed { code: "insufficient_funds".to_owned(), retryable: true };
@@ -42,9 +37,7 @@ async fn a_declined_payment_leaves_the_order_payable() {
 async fn a_source_that_the_provider_does_not_know_fails_the_payment() {
     let world = World::new().await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_nonsense").await;
+    let (_, order, payment) = world.sale("tok_nonsense").await;
     world.until_order(order, |status| *status == Status::Created).await;
     let Payment::Initiated { outcome, .. } = world.payment(payment).await else { panic!() };
     assert!(matches!(outcome, Outcome::Failed { retryable: false, .. }), "{outcome:?}");
@@ -63,10 +56,7 @@ async fn whatever_happens_to_the_answers_one_charge_is_made() {
         let world = World::new().await;
         let _working = world.start();
         world.fault(json!({ "next": 2, "on": on, "kind": kind })).await;
-        let ticket = world.list(1).await;
-        let order = world.order(ticket, LONG).await;
-        let payment = world.pay(order, "tok_visa").await;
-        world.until_sold(ticket, order, payment).await;
+        world.sold("tok_visa").await;
         assert_eq!(world.captured().len(), 1, "{on} {kind}");
     }
 }
@@ -76,9 +66,7 @@ async fn a_payment_that_the_bank_asks_about_completes_once_the_buyer_has_proved_
     let quick = Tuning { look_again_max: Duration::from_millis(100), ..tuning() };
     let world = World::tuned(quick).await;
     let _working = world.start();
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_threeDSecure2Required").await;
+    let (ticket, order, payment) = world.sale("tok_threeDSecure2Required").await;
     let waits = |state: &Payment| matches!(state.outcome(), Some(Outcome::ActionRequired { .. }));
     let waiting = world.log.wait_until(&payment, DEADLINE, waits).await.unwrap().state;
     let Some(Outcome::ActionRequired { provider_ref, client_secret }) = waiting.outcome() else {

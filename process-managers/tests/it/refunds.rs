@@ -1,6 +1,6 @@
 //! From the seller's wish to the money at the buyer's and units that can be sold again.
 
-use domain::id::{OrderId, PaymentId, RefundId, TicketId};
+use domain::id::{OrderId, PaymentId, RefundId};
 use domain::money::Money;
 use domain::order::{OrderCommand, Status};
 use domain::payment::RefundState;
@@ -10,14 +10,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::world::{LONG, World, eventually, price, tuning};
-
-async fn paid(world: &World) -> (TicketId, OrderId, PaymentId) {
-    let ticket = world.list(1).await;
-    let order = world.order(ticket, LONG).await;
-    let payment = world.pay(order, "tok_visa").await;
-    world.until_sold(ticket, order, payment).await;
-    (ticket, order, payment)
-}
 
 async fn ask(world: &World, order: OrderId, minor: i64) -> RefundId {
     let refund = RefundId(Uuid::new_v4());
@@ -36,7 +28,7 @@ async fn state(world: &World, payment: PaymentId, refund: RefundId) -> Option<Re
 async fn the_money_goes_back_and_the_units_can_be_sold_again() {
     let world = World::new().await;
     let _working = world.start();
-    let (ticket, order, payment) = paid(&world).await;
+    let (ticket, order, payment) = world.sold("tok_visa").await;
     let refund = ask(&world, order, price().minor).await;
     world.until_order(order, |status| *status == Status::Refunded { payment, refund }).await;
     assert_eq!(state(&world, payment, refund).await, Some(RefundState::Succeeded));
@@ -50,7 +42,7 @@ async fn a_part_of_the_money_goes_back_once_and_the_units_stay() {
     for kind in ["lost_answer", "error_500", "rate_limit"] {
         let world = World::new().await;
         let _working = world.start();
-        let (ticket, order, payment) = paid(&world).await;
+        let (ticket, order, payment) = world.sold("tok_visa").await;
         world.fault(json!({ "next": 2, "on": "refund", "kind": kind })).await;
         let refund = ask(&world, order, 500).await;
         world.until_order(order, |status| *status == Status::Refunded { payment, refund }).await;
@@ -66,7 +58,7 @@ async fn process_managers_killed_again_and_again_refund_once() {
     let mut working = world.start();
     let mut paid_orders = Vec::new();
     for _ in 0..8 {
-        paid_orders.push(paid(&world).await);
+        paid_orders.push(world.sold("tok_visa").await);
     }
     world.fault(json!({ "next": 4, "on": "refund", "kind": "lost_answer" })).await;
     world.fault(json!({ "next": 20, "on": "list_refunds", "kind": "slow_ms", "ms": 20 })).await;
@@ -90,7 +82,7 @@ async fn process_managers_killed_again_and_again_refund_once() {
 async fn a_refund_that_the_provider_refuses_is_seen_and_stays_on_the_list() {
     let world = World::new().await;
     let _working = world.start();
-    let (_, order, payment) = paid(&world).await;
+    let (_, order, payment) = world.sold("tok_visa").await;
     // Somebody gave a part back by hand: all of it cannot be given back any more.
     world.refund_by_hand(500).await;
     let refund = ask(&world, order, price().minor).await;
@@ -105,7 +97,7 @@ async fn a_refund_that_the_provider_refuses_is_seen_and_stays_on_the_list() {
 async fn all_of_it_given_back_by_hand_is_the_refund_that_was_asked_for() {
     let world = World::new().await;
     let _working = world.start();
-    let (_, order, payment) = paid(&world).await;
+    let (_, order, payment) = world.sold("tok_visa").await;
     world.refund_by_hand(price().minor).await;
     let refund = ask(&world, order, price().minor).await;
     world.until_order(order, |status| *status == Status::Refunded { payment, refund }).await;
