@@ -195,3 +195,37 @@ fn shared<S: Serializer>(intent: &Arc<Intent>, serializer: S) -> Result<S::Ok, S
 fn unshared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Intent>, D::Error> {
     Intent::deserialize(deserializer).map(Arc::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{Write, WriteVerb};
+    use crate::params::Params;
+
+    /// Creates a payment under a key; gives its name.
+    fn create(book: &mut Book, key: &str, at: i64) -> String {
+        let params = Params::parse(b"amount=2000&currency=usd");
+        let write = Write { verb: WriteVerb::Create, params, key: Some(key.to_owned()) };
+        let made = write.work_out(book, at).unwrap();
+        let (key, reply) = (key.to_owned(), made.reply);
+        let kept = Kept { key, fingerprint: String::new(), reply, at };
+        let intent = Arc::new(made.intent);
+        book.apply(Line { kept: Some(kept), at, ..Line::standing(Arc::clone(&intent)) });
+        intent.id.clone()
+    }
+
+    #[test]
+    fn a_key_is_answered_for_24_hours_and_may_then_be_used_anew() {
+        let mut book = Book::default();
+        let answered = |book: &Book, now| book.kept("k", now).map(|(_, intent)| intent.id.clone());
+        let first = create(&mut book, "k", 0);
+        assert_eq!(answered(&book, KEY_SECONDS_MAX - 1), Some(first));
+        assert_eq!(answered(&book, KEY_SECONDS_MAX), None);
+        let second = create(&mut book, "k", KEY_SECONDS_MAX);
+        // The first use has run out, the second has not.
+        book.forget_expired(KEY_SECONDS_MAX + 1);
+        assert_eq!(answered(&book, KEY_SECONDS_MAX + 1), Some(second));
+        book.forget_expired(2 * KEY_SECONDS_MAX);
+        assert!(book.keys.is_empty() && book.keys_by_age.is_empty());
+    }
+}

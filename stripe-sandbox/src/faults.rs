@@ -32,10 +32,10 @@ pub(crate) struct Fault {
     ms: u64,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The call works, and its answer never arrives.
-    #[serde(rename = "lost_answer")]
     LostAnswer,
     /// 500 before anything was done; the key stays free.
     #[serde(rename = "error_500")]
@@ -43,10 +43,39 @@ pub(crate) enum Kind {
     /// 500 although it was done, and the key answers 500 from then on.
     #[serde(rename = "error_500_after")]
     Error500After,
-    #[serde(rename = "rate_limit")]
     RateLimit,
-    #[serde(rename = "slow_ms")]
     SlowMs,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::LostAnswer => "lost_answer",
+            Self::Error500 => "error_500",
+            Self::Error500After => "error_500_after",
+            Self::RateLimit => "rate_limit",
+            Self::SlowMs => "slow_ms",
+        }
+    }
+}
+
+/// What befalls one webhook.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mishap {
+    Lost,
+    Twice,
+    /// So that it comes in disorder.
+    HeldBack,
+}
+
+impl Mishap {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "webhook_lost",
+            Self::Twice => "webhook_twice",
+            Self::HeldBack => "webhook_held_back",
+        }
+    }
 }
 
 /// What happens to one call.
@@ -62,14 +91,14 @@ pub(crate) enum Trouble {
 #[derive(Default)]
 pub(crate) struct Faults {
     waiting: VecDeque<Fault>,
-    hit: BTreeMap<Kind, u64>,
+    hit: BTreeMap<&'static str, u64>,
 }
 
-/// What waits, and how many calls were hit since the start.
+/// What waits, and how many calls and webhooks were hit since the start.
 #[derive(Serialize)]
 pub(crate) struct Report {
     waiting: Vec<Fault>,
-    hit: BTreeMap<Kind, u64>,
+    hit: BTreeMap<&'static str, u64>,
 }
 
 impl Faults {
@@ -95,6 +124,11 @@ impl Faults {
         Report { waiting: self.waiting.iter().cloned().collect(), hit: self.hit.clone() }
     }
 
+    /// Counts what befalls a webhook.
+    pub(crate) fn note(&mut self, mishap: Mishap) {
+        *self.hit.entry(mishap.as_str()).or_default() += 1;
+    }
+
     /// What is to happen to this call: the first waiting fault that is meant for it.
     pub(crate) fn take(&mut self, verb: Verb) -> Option<Trouble> {
         let hits = |fault: &Fault| {
@@ -110,7 +144,7 @@ impl Faults {
             Kind::RateLimit => Trouble::RateLimit,
             Kind::SlowMs => Trouble::Slow(Duration::from_millis(fault.ms)),
         };
-        *self.hit.entry(fault.kind).or_default() += 1;
+        *self.hit.entry(fault.kind.as_str()).or_default() += 1;
         if let Some(next) = &mut fault.next {
             *next -= 1;
             if *next == 0 {

@@ -188,6 +188,11 @@ impl Intent {
         Ok(())
     }
 
+    /// When the money was taken, if it was.
+    pub(crate) fn captured_at(&self) -> Option<i64> {
+        self.attempts.iter().find(|attempt| attempt.error.is_none()).map(|attempt| attempt.created)
+    }
+
     /// When the next thing happens to this payment by itself.
     pub(crate) fn due(&self) -> Option<i64> {
         let refunds = self.refunds.iter().filter_map(|refund| refund.settled_at);

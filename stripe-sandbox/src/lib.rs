@@ -104,8 +104,14 @@ pub struct PaymentView {
     /// Minor units that the buyer's bank has taken back, for now or for good.
     #[serde(default)]
     pub disputed: i64,
-    /// Seconds since the Unix epoch.
+    /// Seconds since the Unix epoch, as the times below.
     pub created: i64,
+    /// When the money was taken.
+    #[serde(default)]
+    pub captured_at: Option<i64>,
+    /// When it was called off, for ever.
+    #[serde(default)]
+    pub canceled_at: Option<i64>,
 }
 
 impl Sandbox {

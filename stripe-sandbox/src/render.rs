@@ -235,6 +235,8 @@ pub(crate) fn view(intent: &Intent) -> PaymentView {
         refunded: intent.refunded(),
         disputed: intent.disputed(),
         created: intent.created,
+        captured_at: intent.captured_at(),
+        canceled_at: intent.canceled_at,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::Sandbox;
+use crate::faults::Mishap;
 use crate::journal::Receipt;
 use crate::news::Event;
 use crate::render;
@@ -129,9 +130,17 @@ impl Sender {
         let client = self.client.get_or_insert_default();
         let chance = |percent: u8| rand::rng().random_range(0..100) < percent;
         if chance(manner.lose_percent) {
+            sandbox.faults().note(Mishap::Lost);
             return;
         }
-        for _ in 0..=usize::from(chance(manner.duplicate_percent)) {
+        let twice = chance(manner.duplicate_percent);
+        if twice {
+            sandbox.faults().note(Mishap::Twice);
+        }
+        if manner.hold_back_ms > 0 {
+            sandbox.faults().note(Mishap::HeldBack);
+        }
+        for _ in 0..=usize::from(twice) {
             let held_back = rand::rng().random_range(0..=manner.hold_back_ms);
             let (client, to) = (client.clone(), to.clone());
             let (event, slots) = (Arc::clone(event), Arc::clone(&self.slots));

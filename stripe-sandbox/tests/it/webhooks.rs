@@ -96,6 +96,9 @@ async fn events_come_twice_and_in_disorder_when_that_is_asked_for() {
     }
     assert!(times.len() == 30 && times.values().all(|times| *times == 2), "{times:?}");
     let kinds = shop.kinds();
+    let report = it.http.get(format!("{}/sandbox/faults", it.base)).send().await.unwrap();
+    let report: Value = report.json().await.unwrap();
+    assert_eq!(report["hit"], json!({ "webhook_held_back": 30, "webhook_twice": 30 }));
     let in_order = kinds.iter().take(10).all(|kind| kind == "payment_intent.created");
     assert!(!in_order, "{kinds:?}");
     for senseless in

@@ -31,7 +31,7 @@ Trouble on demand:
                            {\"percent\": 5, \"kind\": \"slow_ms\", \"ms\": 800}
          kinds: lost_answer, error_500, error_500_after (done, and answered 500), rate_limit, slow_ms
          on:    create, confirm, cancel, refund, retrieve, search, list; all calls when absent
-  GET    /sandbox/faults   what waits, and how many calls were hit
+  GET    /sandbox/faults   what waits, and how many calls and webhooks were hit
   DELETE /sandbox/faults   no more trouble
   PUT    /sandbox/webhook  {\"to\": {\"url\": …, \"secret\": …}, \"duplicate_percent\": 10,
                             \"hold_back_ms\": 2000, \"lose_percent\": 1}";
