@@ -1,19 +1,16 @@
 //! The books: what the log, Postgres, JetStream, the ledger and the payment provider each hold, and
 //! whether they agree. Everything in the log is looked at, also what was there before this demo.
 
+mod history;
 mod money;
+mod promises;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use domain::id::{OrderId, PaymentId, TicketId};
-use domain::order::{OrderEvent, Status};
-use domain::payment::Outcome;
-use domain::{Aggregate, DomainEvent, Order, Payment, Position, Ticket};
-use eventlog::{Delivery, EventLog};
-use futures::StreamExt;
+use domain::order::Status;
 use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -22,6 +19,7 @@ use super::bank::Bank;
 use super::tally::Tally;
 use crate::config;
 use crate::data_directory;
+use history::History;
 
 /// Open orders end with their hold; everything that follows the log should soon have it all. The
 /// shop may be killed and started again meanwhile.
@@ -104,82 +102,9 @@ async fn look(data: &Path, bank: &Bank, tally: &Tally) -> anyhow::Result<Books> 
     let payments = bank.payments().await?;
     let ledger = projectors::ledger::check(&log, &pool).await?;
     money::check(&history, payments.as_deref(), &ledger, &mut books);
-    books.disagreements.extend(history.too_soon);
+    promises::check(&history, payments.as_deref(), &mut books);
     books.faults = bank.faults().await?;
     Ok(books)
-}
-
-/// The whole log, folded by the domain's own rules.
-#[derive(Default)]
-struct History {
-    events: u64,
-    public_events: u64,
-    tickets: HashMap<TicketId, (Ticket, u64)>,
-    orders: HashMap<OrderId, (Order, u64)>,
-    payments: HashMap<PaymentId, Payment>,
-    oversold: u64,
-    /// Orders that were let go while nobody knew whether their payment would take money.
-    too_soon: Vec<String>,
-}
-
-impl History {
-    async fn read(log: &EventLog) -> anyhow::Result<Self> {
-        let mut history = Self::default();
-        let mut deliveries = Box::pin(log.subscribe(None::<Position>));
-        while let Some(delivery) = deliveries.next().await {
-            match delivery? {
-                Delivery::Event(recorded) => {
-                    let (_, id) = recorded.stream.split_once('-').context("a stream has an id")?;
-                    history.events += 1;
-                    history.public_events += u64::from(relay::contract::is_public(&recorded.event));
-                    history.take(id, &recorded.event, recorded.revision.0)?;
-                }
-                Delivery::Checkpoint(_) => {}
-                Delivery::CaughtUp => break,
-            }
-        }
-        Ok(history)
-    }
-
-    fn take(&mut self, id: &str, event: &DomainEvent, revision: u64) -> anyhow::Result<()> {
-        match event {
-            DomainEvent::Ticket(event) => {
-                let entry = self.tickets.entry(id.parse()?).or_default();
-                *entry = (std::mem::take(&mut entry.0).evolve(event), revision);
-                if let Some(listing) = entry.0.listing() {
-                    self.oversold += u64::from(listing.held.saturating_sub(listing.quantity.get()));
-                }
-            }
-            DomainEvent::Order(event) => {
-                if let OrderEvent::OrderPaymentFailed(failed) = event
-                    && self.is_undecided(&failed.payment)
-                {
-                    let payment = failed.payment;
-                    self.too_soon.push(format!("order {id} let go of payment {payment} undecided"));
-                }
-                let entry = self.orders.entry(id.parse()?).or_default();
-                *entry = (std::mem::take(&mut entry.0).evolve(event), revision);
-            }
-            DomainEvent::Payment(event) => {
-                let payment = self.payments.entry(id.parse()?).or_default();
-                *payment = std::mem::take(payment).evolve(event);
-            }
-            DomainEvent::Account(_) | DomainEvent::EmailClaim(_) | DomainEvent::Notice(_) => {}
-        }
-        Ok(())
-    }
-}
-
-impl History {
-    /// Whether the provider was asked for money and has not said that it takes none.
-    fn is_undecided(&self, payment: &PaymentId) -> bool {
-        match self.payments.get(payment).and_then(Payment::outcome) {
-            Some(Outcome::Undecided | Outcome::ActionRequired { .. }) => true,
-            Some(Outcome::Failed { .. } | Outcome::Voided | Outcome::Captured { .. }) | None => {
-                false
-            }
-        }
-    }
 }
 
 /// Each order has its units exactly if it should, and the demo's own have all come to an end.
@@ -204,7 +129,8 @@ fn check_orders(history: &History, tally: &Tally, books: &mut Books) {
             Status::Complete { .. } | Status::Refunding { .. } => {
                 hold.is_some_and(|hold| hold.sold && hold.units == terms.quantity.get())
             }
-            Status::Cancelled | Status::Expired => hold.is_none(),
+            // What was sold to it and taken back leaves a hold of nothing.
+            Status::Cancelled | Status::Expired => hold.is_none_or(|hold| hold.units == 0),
             Status::Refunded { .. } => true,
         };
         if !fits {
