@@ -19,9 +19,13 @@ use crate::secrets::Secrets;
 const BUILD: &str = concat!("ticketing ", env!("CARGO_PKG_VERSION"));
 /// A role has few queries at once; what waits longer than this is better told to come back.
 const POOL_CONNECTIONS_MAX: u32 = 16;
-/// All roles together in one process; a private Postgres takes a hundred.
-const SHARED_POOL_CONNECTIONS_MAX: u32 = 48;
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// All that goes on by itself in one process.
+const SHARED_POOL_CONNECTIONS_MAX: u32 = 32;
+/// Nobody waits for that, so it is patient: a connection that is given up before it is open was
+/// work for nothing, and after a restart, when all are opened at once, a busy machine opens none
+/// within two seconds.
+const SHARED_POOL_WAIT: Duration = Duration::from_secs(8);
 const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where the event log is.
@@ -238,15 +242,20 @@ pub(crate) fn open_log(url: &str) -> anyhow::Result<EventLog> {
 
 /// A pool of connections to Postgres; it connects on first use, so that it may come up later.
 pub(crate) fn open_database(url: &str) -> anyhow::Result<PgPool> {
-    open_pool(url, POOL_CONNECTIONS_MAX)
+    open_pool(url, "role", POOL_CONNECTIONS_MAX, POOL_WAIT)
 }
 
-/// The same for all roles together.
+/// The same for all roles together that answer nobody.
 pub(crate) fn open_shared_database(url: &str) -> anyhow::Result<PgPool> {
-    open_pool(url, SHARED_POOL_CONNECTIONS_MAX)
+    open_pool(url, "background", SHARED_POOL_CONNECTIONS_MAX, SHARED_POOL_WAIT)
 }
 
-fn open_pool(url: &str, connections_max: u32) -> anyhow::Result<PgPool> {
+fn open_pool(
+    url: &str,
+    name: &'static str,
+    connections_max: u32,
+    wait: Duration,
+) -> anyhow::Result<PgPool> {
     let whose = "the address of Postgres (--database-url, DATABASE_URL)";
     // The parser takes any scheme for Postgres, and would connect to this machine.
     let named = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
@@ -255,9 +264,9 @@ fn open_pool(url: &str, connections_max: u32) -> anyhow::Result<PgPool> {
     let options = options.application_name("ticketing");
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
-        .acquire_timeout(POOL_WAIT)
+        .acquire_timeout(wait)
         .connect_lazy_with(options);
-    tokio::spawn(crate::telemetry::watch_pool(pool.clone()));
+    tokio::spawn(crate::telemetry::watch_pool(pool.clone(), name));
     Ok(pool)
 }
 

@@ -105,9 +105,9 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> anyhow::Result<()> {
 
 /// Publishes how many connections to Postgres there are, and how many are at work, until the pool
 /// is closed.
-pub(crate) async fn watch_pool(pool: PgPool) {
-    let all = metrics::gauge!("postgres_connections");
-    let used = metrics::gauge!("postgres_connections_used");
+pub(crate) async fn watch_pool(pool: PgPool, name: &'static str) {
+    let all = metrics::gauge!("postgres_connections", "pool" => name);
+    let used = metrics::gauge!("postgres_connections_used", "pool" => name);
     while !pool.is_closed() {
         let size = pool.size();
         let idle = u32::try_from(pool.num_idle()).unwrap_or(size);

@@ -166,8 +166,10 @@ fn start_roles(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Roles> {
     let log = config::open_log(&backing.log_url)?;
+    // Requests do not queue behind tasks, nor tasks behind requests.
+    let serving = config::open_database(&backing.database_url)?;
     let pool = config::open_shared_database(&backing.database_url)?;
-    let vault = Vault::new(pool.clone(), &secrets.vault);
+    let vault = Vault::new(serving.clone(), &secrets.vault);
     let gateway =
         StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
@@ -175,7 +177,7 @@ fn start_roles(
     let web = config::open_web(&log, &vault, secrets, false, &settings.visitors)?;
     let chosen = settings.graphql.settings();
     let query_state =
-        query_api::State::new(&pool, web.clone(), log.reader(), chosen, shutdown.clone());
+        query_api::State::new(&serving, web.clone(), log.reader(), chosen, shutdown.clone());
     let checks = vec![
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
         query_state.ready_check(),
@@ -191,7 +193,7 @@ fn start_roles(
     let dependencies = Dependencies {
         log: log.clone(),
         pool: pool.clone(),
-        vault,
+        vault: Vault::new(pool.clone(), &secrets.vault),
         gateway: Arc::new(gateway),
         tuning: settings.polling.tuning(),
     };
