@@ -26,10 +26,12 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x3f0c_5a1e_96d4_4c0b_8a67_0f6e_d1b2_7c5
 const NAME_BYTES_MAX: usize = 255;
 
 /// What is noted, in Stripe's words. Of what else it tells, one of these follows or nothing does.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 14] = [
     "payment_intent.succeeded",
     "payment_intent.canceled",
     "payment_intent.payment_failed",
+    // As when what the provider keeps of it is known only afterwards.
+    "charge.updated",
     "charge.refunded",
     "charge.refund.updated",
     "refund.created",

@@ -6,19 +6,20 @@
 //!
 //! Money goes back by our own refunds, by refunds somebody made at the provider, and by disputes.
 //! A refund of ours may be noticed as somebody's before its own answer arrives: the provider's name
-//! of it tells that both are one.
+//! of it tells that both are one. What the provider keeps for itself is noted, and changes nothing
+//! between us and the buyer.
 
 mod event;
 mod taken_back;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{
     DisputeClosed, DisputeOpened, DisputeOutcome, ExternalRefundDetected, PaymentActionRequired,
-    PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentVoided, RefundFailed,
-    RefundInitiated, RefundSucceeded,
+    PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentVoided,
+    ProviderFeeCharged, RefundFailed, RefundInitiated, RefundSucceeded,
 };
 pub use taken_back::{Dispute, DisputeState, TakenBack};
 
@@ -43,6 +44,8 @@ pub enum Payment {
         refunds: BTreeMap<RefundId, Refund>,
         /// What went back without us.
         taken_back: TakenBack,
+        /// What the provider kept, by its names of the movements.
+        fees: BTreeSet<String>,
     },
 }
 
@@ -149,7 +152,13 @@ impl Payment {
     #[must_use]
     pub fn left_minor(&self) -> i64 {
         match self {
-            Self::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, taken_back } => {
+            Self::Initiated {
+                intent,
+                outcome: Outcome::Captured { .. },
+                refunds,
+                taken_back,
+                ..
+            } => {
                 let ours = refunds.values().filter(|refund| refund.state != RefundState::Failed);
                 let ours: i64 = ours.map(|refund| refund.amount.minor).sum();
                 intent.amount.minor.saturating_sub(ours.saturating_add(taken_back.minor()))
@@ -197,6 +206,7 @@ pub enum PaymentCommand {
     /// Somebody gave money back at the provider.
     RecordExternalRefund(ExternalRefundDetected),
     RecordDispute(DisputeFact),
+    RecordFee(ProviderFeeCharged),
 }
 
 /// What the provider says of a dispute.
@@ -256,6 +266,7 @@ impl Aggregate for Payment {
             PaymentCommand::RecordRefund { refund, result } => self.record_refund(refund, result),
             PaymentCommand::RecordExternalRefund(detected) => self.record_external(detected),
             PaymentCommand::RecordDispute(fact) => self.record_dispute(fact),
+            PaymentCommand::RecordFee(charged) => self.record_fee(charged),
         }
     }
 
@@ -266,6 +277,7 @@ impl Aggregate for Payment {
                 outcome: Outcome::Undecided,
                 refunds: BTreeMap::new(),
                 taken_back: TakenBack::default(),
+                fees: BTreeSet::new(),
             },
             PaymentEvent::PaymentActionRequired(PaymentActionRequired {
                 provider_ref,
@@ -299,6 +311,7 @@ impl Aggregate for Payment {
             PaymentEvent::DisputeClosed(closed) => {
                 self.taken(|taken_back| taken_back.dispute_closed(closed))
             }
+            PaymentEvent::ProviderFeeCharged(charged) => self.kept(&charged.provider_ref),
         }
     }
 }
@@ -413,7 +426,30 @@ impl Payment {
         if news { Ok(vec![event]) } else { Ok(Vec::new()) }
     }
 
+    fn record_fee(
+        &self,
+        charged: ProviderFeeCharged,
+    ) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        let Self::Initiated { fees, .. } = self else {
+            return Err(PaymentRejection::NotFound);
+        };
+        if fees.contains(&charged.provider_ref) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![PaymentEvent::ProviderFeeCharged(charged)])
+    }
+
     // === What each event changes ===
+
+    fn kept(mut self, provider_ref: &str) -> Self {
+        match &mut self {
+            Self::None => {}
+            Self::Initiated { fees, .. } => {
+                fees.insert(provider_ref.to_owned());
+            }
+        }
+        self
+    }
 
     fn taken(mut self, change: impl FnOnce(&mut TakenBack)) -> Self {
         match &mut self {
@@ -426,9 +462,9 @@ impl Payment {
     fn learn(self, fact: Outcome) -> Self {
         match self {
             Self::None => Self::None,
-            Self::Initiated { intent, outcome, refunds, taken_back } => {
+            Self::Initiated { intent, outcome, refunds, taken_back, fees } => {
                 let outcome = if fact.outweighs(&outcome) { fact } else { outcome };
-                Self::Initiated { intent, outcome, refunds, taken_back }
+                Self::Initiated { intent, outcome, refunds, taken_back, fees }
             }
         }
     }
@@ -436,12 +472,12 @@ impl Payment {
     fn put_refund(self, id: RefundId, amount: Option<Money>, state: RefundState) -> Self {
         match self {
             Self::None => Self::None,
-            Self::Initiated { intent, outcome, mut refunds, taken_back } => {
+            Self::Initiated { intent, outcome, mut refunds, taken_back, fees } => {
                 let known = refunds.get(&id).map(|refund| refund.amount);
                 if let Some(amount) = amount.or(known) {
                     refunds.insert(id, Refund { amount, state });
                 }
-                Self::Initiated { intent, outcome, refunds, taken_back }
+                Self::Initiated { intent, outcome, refunds, taken_back, fees }
             }
         }
     }

@@ -17,7 +17,7 @@ use domain::money::Money;
 use domain::notice::{NoticeId, ProviderNoticeReceived};
 
 pub(crate) use bounded::Bounded;
-pub use statement::{Dispute, DisputeState, Refund, RefundState, Statement, Taken};
+pub use statement::{Dispute, DisputeState, Fee, Refund, RefundState, Statement, Taken};
 
 use crate::Dependencies;
 use crate::door;

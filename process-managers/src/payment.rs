@@ -152,7 +152,8 @@ fn on_payment(event: &PaymentEvent, recorded: &Recorded<DomainEvent>) -> Option<
         | PaymentEvent::RefundFailed(_)
         | PaymentEvent::ExternalRefundDetected(_)
         | PaymentEvent::DisputeOpened(_)
-        | PaymentEvent::DisputeClosed(_) => return None,
+        | PaymentEvent::DisputeClosed(_)
+        | PaymentEvent::ProviderFeeCharged(_) => return None,
     };
     Some(Change::Add { key, due: recorded.at, task })
 }

@@ -32,7 +32,7 @@ pub(crate) struct Ledger;
 
 impl Projection for Ledger {
     const NAME: &'static str = "ledger";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const TABLES: &'static str = include_str!("ledger.sql");
     const ROWS: &'static [RowsOf] = &[];
 

@@ -45,6 +45,8 @@ pub(crate) fn router() -> Router<Sandbox> {
         .route("/v1/charges/{id}", get(retrieve_charge))
         .route("/v1/disputes", get(disputes))
         .route("/v1/disputes/{id}", get(retrieve_dispute))
+        .route("/v1/balance_transactions", get(movements))
+        .route("/v1/balance_transactions/{id}", get(retrieve_movement))
         .route("/v1/events", get(events))
         .route("/v1/events/{id}", get(retrieve_event))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -116,6 +118,7 @@ readers! {
     refunds, retrieve_refund;
     charges, retrieve_charge;
     disputes, retrieve_dispute;
+    movements, retrieve_movement;
     events, retrieve_event;
 }
 

@@ -1,8 +1,9 @@
 //! A payment (Stripe: `PaymentIntent`) and the ways its state moves.
 //!
-//! `refund` and `dispute`: how money goes back.
+//! `refund` and `dispute`: how money goes back; `movement`: what is left of it.
 
 pub(crate) mod dispute;
+pub(crate) mod movement;
 pub(crate) mod refund;
 
 use std::collections::BTreeMap;

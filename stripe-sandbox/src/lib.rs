@@ -104,6 +104,9 @@ pub struct PaymentView {
     /// Minor units that the buyer's bank has taken back, for now or for good.
     #[serde(default)]
     pub disputed: i64,
+    /// Minor units that Stripe has kept.
+    #[serde(default)]
+    pub fees: i64,
     /// Seconds since the Unix epoch, as the times below.
     pub created: i64,
     /// When the money was taken.

@@ -78,6 +78,33 @@ pub(crate) fn retrieve_dispute(book: &Book, id: &str) -> Result<Value, ApiError>
     found.ok_or_else(|| ApiError::no_such("dispute", id))
 }
 
+pub(crate) fn movements(book: &Book, params: &Params) -> Result<Value, ApiError> {
+    let known = "created ending_before expand limit source starting_after type";
+    params.only(&known.split(' ').collect::<Vec<_>>())?;
+    let (source, kind) = (params.get("source"), params.get("type"));
+    let all = book
+        .intents()
+        .flat_map(|intent| intent.movements().into_iter().map(move |movement| (intent, movement)));
+    let mut all: Vec<_> = all
+        .filter(|(_, it)| source.is_none_or(|source| it.source == source))
+        .filter(|(_, it)| kind.is_none_or(|kind| it.kind.as_str() == kind))
+        .collect();
+    all.sort_by_key(|(_, movement)| movement.created);
+    let all = all.iter().rev();
+    let all = all.map(|it| Item { id: &it.1.id, created: it.1.created, it });
+    page("/v1/balance_transactions", all, params, |(intent, movement)| {
+        render::movement(intent, movement)
+    })
+}
+
+pub(crate) fn retrieve_movement(book: &Book, id: &str) -> Result<Value, ApiError> {
+    let found = book.intents().find_map(|intent| {
+        let movement = intent.movements().into_iter().find(|movement| movement.id == id)?;
+        Some(render::movement(intent, &movement))
+    });
+    found.ok_or_else(|| ApiError::no_such("balance transaction", id))
+}
+
 pub(crate) fn events(book: &Book, params: &Params) -> Result<Value, ApiError> {
     let known = "created delivery_success ending_before expand limit starting_after type types";
     params.only(&known.split(' ').collect::<Vec<_>>())?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::PaymentView;
 use crate::error::ApiError;
 use crate::intent::dispute::Dispute;
+use crate::intent::movement::Movement;
 use crate::intent::refund::{Refund, RefundState};
 use crate::intent::{Attempt, Intent, Method, Status};
 use crate::news::{About, Event};
@@ -64,7 +65,7 @@ pub(crate) fn refund(intent: &Intent, refund: &Refund) -> Value {
         "id": refund.id,
         "object": "refund",
         "amount": refund.amount,
-        "balance_transaction": null,
+        "balance_transaction": intent.movement_of(&refund.id).map(|movement| movement.id),
         "charge": intent.charge,
         "created": refund.created,
         "currency": intent.currency,
@@ -98,7 +99,7 @@ pub(crate) fn charge(intent: &Intent, attempt: &Attempt) -> Value {
         "application": null,
         "application_fee": null,
         "application_fee_amount": null,
-        "balance_transaction": null,
+        "balance_transaction": intent.movement_of(&attempt.id).map(|movement| movement.id),
         "billing_details": billing_details(),
         "calculated_statement_descriptor": null,
         "captured": paid,
@@ -135,11 +136,13 @@ pub(crate) fn charge(intent: &Intent, attempt: &Attempt) -> Value {
 }
 
 pub(crate) fn dispute(intent: &Intent, dispute: &Dispute) -> Value {
+    let moved = intent.movement_of(&dispute.id);
+    let moved: Vec<_> = moved.iter().map(|moved| movement(intent, moved)).collect();
     json!({
         "id": dispute.id,
         "object": "dispute",
         "amount": dispute.amount,
-        "balance_transactions": [],
+        "balance_transactions": moved,
         "charge": intent.charge,
         "created": dispute.created,
         "currency": intent.currency,
@@ -160,6 +163,34 @@ pub(crate) fn dispute(intent: &Intent, dispute: &Dispute) -> Value {
         "payment_method_details": null,
         "reason": dispute.reason,
         "status": dispute.state.as_str(),
+    })
+}
+
+pub(crate) fn movement(intent: &Intent, movement: &Movement) -> Value {
+    let details = json!({
+        "amount": movement.fee,
+        "application": null,
+        "currency": intent.currency,
+        "description": "Stripe processing fees",
+        "type": "stripe_fee",
+    });
+    json!({
+        "id": movement.id,
+        "object": "balance_transaction",
+        "amount": movement.amount,
+        "available_on": movement.created,
+        "balance_type": "payments",
+        "created": movement.created,
+        "currency": intent.currency,
+        "description": null,
+        "exchange_rate": null,
+        "fee": movement.fee,
+        "fee_details": if movement.fee == 0 { json!([]) } else { json!([details]) },
+        "net": movement.amount - movement.fee,
+        "reporting_category": movement.kind.category(),
+        "source": movement.source,
+        "status": "available",
+        "type": movement.kind.as_str(),
     })
 }
 
@@ -234,6 +265,7 @@ pub(crate) fn view(intent: &Intent) -> PaymentView {
         metadata: intent.metadata.clone(),
         refunded: intent.refunded(),
         disputed: intent.disputed(),
+        fees: intent.fees(),
         created: intent.created,
         captured_at: intent.captured_at(),
         canceled_at: intent.canceled_at,

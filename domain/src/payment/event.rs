@@ -23,6 +23,7 @@ pub enum PaymentEvent {
     ExternalRefundDetected(ExternalRefundDetected),
     DisputeOpened(DisputeOpened),
     DisputeClosed(DisputeClosed),
+    ProviderFeeCharged(ProviderFeeCharged),
 }
 
 impl Event for PaymentEvent {
@@ -151,4 +152,14 @@ pub enum DisputeOutcome {
     Won,
     /// The money stays with the buyer.
     Lost,
+}
+
+/// The provider has kept a fee, of a payment or of a dispute about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProviderFeeCharged {
+    /// The provider's name of the movement of money that the fee came with.
+    pub provider_ref: String,
+    /// In the currency of our account there, whatever the payment's is. Below zero: given back.
+    pub fee: Money,
 }

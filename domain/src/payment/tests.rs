@@ -271,3 +271,15 @@ proptest! {
         prop_assert_eq!(end(&facts.0), end(&facts.1));
     }
 }
+
+#[test]
+fn a_fee_is_noted_once_and_leaves_everything_to_give_back() {
+    let charged = |name: &str| ProviderFeeCharged { provider_ref: name.to_owned(), fee: usd(88) };
+    let fee = |name| PaymentEvent::ProviderFeeCharged(charged(name));
+    let record = |name| PaymentCommand::RecordFee(charged(name));
+    given::<Payment>([]).when(record("txn_1")).then_refused(PaymentRejection::NotFound);
+    given::<Payment>([initiated(), captured()]).when(record("txn_1")).then([fee("txn_1")]);
+    let history = || [initiated(), captured(), fee("txn_1")];
+    given::<Payment>(history()).when(record("txn_1")).then_nothing();
+    given::<Payment>(history()).when(record("txn_2")).then([fee("txn_2")]);
+}

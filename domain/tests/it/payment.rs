@@ -8,7 +8,8 @@ use domain::money::{Currency, Money};
 use domain::payment::{
     DisputeClosed, DisputeFact, DisputeOpened, DisputeOutcome, ExternalRefundDetected, Outcome,
     PaymentCaptured, PaymentCommand, PaymentEvent, PaymentInitiated, PaymentRejection,
-    PaymentVoided, ProviderResult, RefundInitiated, RefundResult, RefundSucceeded,
+    PaymentVoided, ProviderFeeCharged, ProviderResult, RefundInitiated, RefundResult,
+    RefundSucceeded,
 };
 use domain::{Aggregate, Payment};
 use proptest::prelude::*;
@@ -93,6 +94,10 @@ fn aftermath() -> Vec<PaymentCommand> {
         })),
         dispute_closed(DisputeOutcome::Won),
         dispute_closed(DisputeOutcome::Lost),
+        PaymentCommand::RecordFee(ProviderFeeCharged {
+            provider_ref: "txn_1".to_owned(),
+            fee: usd(146),
+        }),
     ]
 }
 
@@ -207,9 +212,9 @@ fn the_last_word_counting_instead_of_the_strongest_is_noticed() {
     fn evolve(state: Payment, event: &PaymentEvent) -> Payment {
         match (state, event) {
             (
-                Payment::Initiated { intent, refunds, taken_back, .. },
+                Payment::Initiated { intent, refunds, taken_back, fees, .. },
                 PaymentEvent::PaymentVoided(_),
-            ) => Payment::Initiated { intent, outcome: Outcome::Voided, refunds, taken_back },
+            ) => Payment::Initiated { intent, outcome: Outcome::Voided, refunds, taken_back, fees },
             (state, event) => state.evolve(event),
         }
     }

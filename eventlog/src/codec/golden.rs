@@ -23,8 +23,8 @@ use domain::order::{
 };
 use domain::payment::{
     DisputeClosed, DisputeOpened, DisputeOutcome, ExternalRefundDetected, PaymentActionRequired,
-    PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentVoided, RefundFailed,
-    RefundInitiated, RefundSucceeded,
+    PaymentCaptured, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentVoided,
+    ProviderFeeCharged, RefundFailed, RefundInitiated, RefundSucceeded,
 };
 use domain::text::{Quantity, Title};
 use domain::ticket::{
@@ -157,6 +157,10 @@ fn payment_events() -> Vec<PaymentEvent> {
             dispute: "dp_1".to_owned(),
             amount: usd(3998),
             outcome: DisputeOutcome::Lost,
+        }),
+        PaymentEvent::ProviderFeeCharged(ProviderFeeCharged {
+            provider_ref: "txn_1".to_owned(),
+            fee: usd(146),
         }),
     ]
 }

@@ -10,6 +10,7 @@ pub struct Statement {
     pub taken: Taken,
     pub refunds: Vec<Refund>,
     pub disputes: Vec<Dispute>,
+    pub fees: Vec<Fee>,
 }
 
 /// Whether the money was taken.
@@ -58,4 +59,13 @@ pub enum DisputeState {
     Open,
     Won,
     Lost,
+}
+
+/// What the provider keeps of a movement of money; below zero, what it gives back of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// The provider's name of the movement.
+    pub provider_ref: String,
+    /// In the currency of our account there; none in one that we have never heard of.
+    pub amount: Option<Money>,
 }

@@ -7,13 +7,13 @@ use domain::money::Money;
 use domain::order::{OrderCommand, Status};
 use domain::payment::{
     self, DisputeClosed, DisputeFact, DisputeOpened, DisputeOutcome, ExternalRefundDetected,
-    PaymentCommand, PaymentInitiated,
+    PaymentCommand, PaymentInitiated, ProviderFeeCharged,
 };
 use domain::{Cause, Order, Payment};
 use eventlog::EventLog;
 use uuid::Uuid;
 
-use crate::gateway::{Dispute, DisputeState, Refund, RefundState, Statement};
+use crate::gateway::{Dispute, DisputeState, Fee, Refund, RefundState, Statement};
 use crate::process_manager::{TaskError, decided};
 
 /// How long to wait at most for the order to follow its payment.
@@ -43,6 +43,9 @@ impl Facts<'_> {
         }
         for dispute in &statement.disputes {
             strange = self.dispute(dispute, &cause).await?.or(strange);
+        }
+        for fee in &statement.fees {
+            strange = self.fee(fee, &cause).await?.or(strange);
         }
         let state = self.log.load::<Payment>(&self.payment).await?.state;
         let gone = state.taken_back().map_or(0, payment::TakenBack::refunded_minor);
@@ -116,6 +119,24 @@ impl Facts<'_> {
         let closed = DisputeFact::Closed(DisputeClosed { dispute, amount, outcome });
         let command = PaymentCommand::RecordDispute(closed);
         self.execute(command, &cause(&format!("dispute-{name}-{outcome:?}"))).await?;
+        Ok(None)
+    }
+
+    /// Some: what does not fit.
+    async fn fee(
+        &self,
+        told: &Fee,
+        cause: &impl Fn(&str) -> Cause,
+    ) -> Result<Option<String>, TaskError> {
+        let provider_ref = told.provider_ref.clone();
+        let Some(fee) = told.amount else {
+            return Ok(Some(format!("the fee of {provider_ref} is in a currency nobody knows")));
+        };
+        if fee.minor != 0 {
+            let cause = cause(&format!("fee-{provider_ref}"));
+            let charged = ProviderFeeCharged { provider_ref, fee };
+            self.execute(PaymentCommand::RecordFee(charged), &cause).await?;
+        }
         Ok(None)
     }
 

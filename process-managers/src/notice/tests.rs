@@ -16,7 +16,8 @@ fn notice(payment: Option<&str>) -> DomainEvent {
 
 fn statement(taken: Taken) -> Statement {
     let key = Uuid::from_u128(1).to_string();
-    Statement { key, taken, refunds: Vec::new(), disputes: Vec::new() }
+    let (refunds, disputes, fees) = (Vec::new(), Vec::new(), Vec::new());
+    Statement { key, taken, refunds, disputes, fees }
 }
 
 #[test]

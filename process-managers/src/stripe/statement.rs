@@ -1,14 +1,17 @@
 //! All that Stripe knows of one payment.
 
 use stripe::{Client, StripeError};
+use stripe_core::balance_transaction::ListBalanceTransaction;
 use stripe_core::dispute::ListDispute;
 use stripe_core::payment_intent::RetrievePaymentIntent;
 use stripe_core::refund::ListRefund;
-use stripe_core::{DisputeStatus, PaymentIntentStatus};
+use stripe_core::{BalanceTransaction, DisputeStatus, PaymentIntentStatus};
 
 use super::refund::REFUND;
 use super::{Failure, PAYMENT, money};
-use crate::gateway::{Dispute, DisputeState, GatewayError, Refund, RefundState, Statement, Taken};
+use crate::gateway::{
+    Dispute, DisputeState, Fee, GatewayError, Refund, RefundState, Statement, Taken,
+};
 
 /// Of one payment; Stripe lists no more at once.
 const PARTS_MAX: i64 = 100;
@@ -33,11 +36,25 @@ pub(super) async fn statement(
     };
     // Of money that was never taken none goes back.
     if !matches!(taken, Taken::Captured(_)) {
-        return Ok(Some(Statement { key, taken, refunds: Vec::new(), disputes: Vec::new() }));
+        let (refunds, disputes, fees) = (Vec::new(), Vec::new(), Vec::new());
+        return Ok(Some(Statement { key, taken, refunds, disputes, fees }));
     }
     let refunds = refunds(client, provider_ref).await?;
-    let disputes = disputes(client, provider_ref).await?;
-    Ok(Some(Statement { key, taken, refunds, disputes }))
+    let (disputes, mut fees) = disputes(client, provider_ref).await?;
+    if let Some(charge) = &intent.latest_charge {
+        fees.extend(fees_of(client, charge.id().as_str()).await?);
+    }
+    Ok(Some(Statement { key, taken, refunds, disputes, fees }))
+}
+
+/// Asked for by themselves: the charge with all that hangs on it is no concern of ours.
+async fn fees_of(client: &Client, charge: &str) -> Result<Vec<Fee>, GatewayError> {
+    let list = ListBalanceTransaction::new().source(charge).limit(PARTS_MAX).send(client).await;
+    Ok(list.map_err(Failure::from)?.data.iter().map(fee).collect())
+}
+
+fn fee(moved: &BalanceTransaction) -> Fee {
+    Fee { provider_ref: moved.id.to_string(), amount: money(moved.fee, &moved.currency) }
 }
 
 async fn refunds(client: &Client, provider_ref: &str) -> Result<Vec<Refund>, GatewayError> {
@@ -54,9 +71,15 @@ async fn refunds(client: &Client, provider_ref: &str) -> Result<Vec<Refund>, Gat
     Ok(refunds.collect())
 }
 
-async fn disputes(client: &Client, provider_ref: &str) -> Result<Vec<Dispute>, GatewayError> {
+/// And what each cost.
+async fn disputes(
+    client: &Client,
+    provider_ref: &str,
+) -> Result<(Vec<Dispute>, Vec<Fee>), GatewayError> {
     let list = ListDispute::new().payment_intent(provider_ref).limit(PARTS_MAX).send(client).await;
-    let disputes = list.map_err(Failure::from)?.data.into_iter().filter_map(|made| {
+    let made = list.map_err(Failure::from)?.data;
+    let fees = made.iter().flat_map(|made| made.balance_transactions.iter().map(fee)).collect();
+    let disputes = made.into_iter().filter_map(|made| {
         Some(Dispute {
             state: state(&made.status)?,
             provider_ref: made.id.to_string(),
@@ -64,7 +87,7 @@ async fn disputes(client: &Client, provider_ref: &str) -> Result<Vec<Dispute>, G
             reason: made.reason,
         })
     });
-    Ok(disputes.collect())
+    Ok((disputes.collect(), fees))
 }
 
 /// None: the bank only asks, and has taken no money back.

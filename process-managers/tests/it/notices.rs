@@ -229,3 +229,21 @@ async fn a_list_that_could_not_be_read_is_read_from_the_same_place() {
     world.until_order(order, |status| matches!(status, Status::Refunded { .. })).await;
     assert_eq!(taken_back(&world, payment).await.refunds().len(), 2);
 }
+
+#[tokio::test]
+async fn what_the_provider_keeps_of_a_payment_and_of_its_dispute_is_noted_once() {
+    let world = reading().await;
+    let _working = world.start();
+    let (_, _, payment) = world.sold("tok_visa").await;
+    let id = world.captured()[0].id.clone();
+    let fees = async || match world.payment(payment).await {
+        Payment::Initiated { fees, .. } => fees.len(),
+        Payment::None => 0,
+    };
+    eventually("the fee is known", async || fees().await == 1).await;
+    world.at_the_bank(&id, "dispute").await;
+    world.at_the_bank(&id, "win").await;
+    eventually("the dispute's too", async || fees().await == 2).await;
+    world.until_idle().await;
+    assert_eq!((world.captured()[0].fees, fees().await), (58 + 30 + 1_500, 2));
+}

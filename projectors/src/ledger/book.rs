@@ -1,11 +1,11 @@
 //! Which entries follow from which event.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::id::{AccountId, OrderId, PaymentId, RefundId, TicketId};
 use domain::money::Money;
 use domain::order::OrderEvent;
-use domain::payment::{AT_THE_DOOR, DisputeOutcome, PaymentEvent};
+use domain::payment::{AT_THE_DOOR, DisputeOutcome, PaymentEvent, ProviderFeeCharged};
 use domain::ticket::TicketEvent;
 use domain::{DomainEvent, Order, Payment, Recorded, Ticket};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub(super) struct Paid {
     outside: BTreeMap<String, Money>,
     /// By the provider's name.
     disputes: BTreeMap<String, DisputeState>,
+    /// The provider's names of what it kept.
+    fees: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +130,7 @@ impl Book {
                 refunds: BTreeMap::new(),
                 outside: BTreeMap::new(),
                 disputes: BTreeMap::new(),
+                fees: BTreeSet::new(),
             };
             self.payments.insert(payment, paid);
         }
@@ -174,6 +177,7 @@ impl Paid {
                 };
                 self.dispute(&closed.dispute, closed.amount, state)
             }
+            PaymentEvent::ProviderFeeCharged(charged) => self.fee(charged),
             PaymentEvent::PaymentInitiated(_)
             | PaymentEvent::PaymentActionRequired(_)
             | PaymentEvent::PaymentCaptured(_)
@@ -230,6 +234,19 @@ impl Paid {
             DisputeState::Lost => "a dispute is lost",
         };
         if from == to { Vec::new() } else { vec![entry(to, from, amount, why)] }
+    }
+
+    fn fee(&mut self, charged: &ProviderFeeCharged) -> Vec<Entry> {
+        if !self.fees.insert(charged.provider_ref.clone()) {
+            return Vec::new();
+        }
+        let fee = charged.fee;
+        let Some(given_back) = fee.minor.checked_neg() else { return Vec::new() };
+        if given_back > 0 {
+            let fee = Money { minor: given_back, ..fee };
+            return vec![entry(Account::Provider, Account::Fees, fee, "a fee is given back")];
+        }
+        vec![entry(Account::Fees, Account::Provider, fee, "the provider keeps a fee")]
     }
 }
 

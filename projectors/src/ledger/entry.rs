@@ -23,6 +23,8 @@ pub enum Account {
     Disputes,
     /// Lost by disputes.
     DisputeLosses,
+    /// Kept by the payment provider.
+    Fees,
 }
 
 impl Display for Account {
@@ -36,6 +38,7 @@ impl Display for Account {
             Self::Refunds => f.write_str("refunds"),
             Self::Disputes => f.write_str("disputes"),
             Self::DisputeLosses => f.write_str("dispute-losses"),
+            Self::Fees => f.write_str("fees"),
         }
     }
 }

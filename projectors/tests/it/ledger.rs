@@ -166,7 +166,7 @@ impl Till {
         let mut expected = BTreeMap::new();
         for (_, payment, _) in &self.deals {
             let state = self.log.load::<Payment>(payment).await.unwrap().state;
-            let Payment::Initiated { intent, outcome, refunds, taken_back } = state else {
+            let Payment::Initiated { intent, outcome, refunds, taken_back, .. } = state else {
                 continue;
             };
             let taken =
@@ -246,23 +246,23 @@ async fn the_first_entry_that_is_off_is_named() {
         ("amount_minor = amount_minor + 1", "amount_minor = amount_minor - 1"),
         ("debit = 'pocket/' || debit", "debit = substr(debit, 8)"),
     ] {
-        change(&pool, &format!("UPDATE ledger_v2.ledger SET {damage} WHERE number IN (7, 9)"))
+        change(&pool, &format!("UPDATE ledger_v3.ledger SET {damage} WHERE number IN (7, 9)"))
             .await;
         let off = check(&client, &pool).await.unwrap().off.unwrap();
         assert!(matches!(off, Off::Entry { number: 7, .. }), "{off}");
-        change(&pool, &format!("UPDATE ledger_v2.ledger SET {mend} WHERE number IN (7, 9)")).await;
+        change(&pool, &format!("UPDATE ledger_v3.ledger SET {mend} WHERE number IN (7, 9)")).await;
     }
-    let one = "(SELECT min(account) FROM ledger_v2.ledger_balances)";
+    let one = "(SELECT min(account) FROM ledger_v3.ledger_balances)";
     let balance = |by| {
         format!(
-            "UPDATE ledger_v2.ledger_balances SET debits_minor = debits_minor {by} WHERE account = {one}"
+            "UPDATE ledger_v3.ledger_balances SET debits_minor = debits_minor {by} WHERE account = {one}"
         )
     };
     change(&pool, &balance("+ 1")).await;
     let off = check(&client, &pool).await.unwrap().off.unwrap();
     assert!(matches!(off, Off::Balance { .. }), "{off}");
     change(&pool, &balance("- 1")).await;
-    change(&pool, "DELETE FROM ledger_v2.ledger WHERE number = 5").await;
+    change(&pool, "DELETE FROM ledger_v3.ledger WHERE number = 5").await;
     let off = check(&client, &pool).await.unwrap().off.unwrap();
     assert!(matches!(off, Off::Entry { number: 5, .. }), "{off}");
 }
@@ -273,7 +273,7 @@ async fn the_database_takes_no_entry_that_does_not_add_up() {
     let pool = database(test.url()).await;
     for (debit, credit, amount) in [("a", "a", 1), ("a", "b", 0), ("a", "b", -1)] {
         let written = sqlx::query(
-            "INSERT INTO ledger_v2.ledger VALUES (1, $1, $2, $3, 'usd', '', '', gen_random_uuid(), \
+            "INSERT INTO ledger_v3.ledger VALUES (1, $1, $2, $3, 'usd', '', '', gen_random_uuid(), \
              now(), 0, 0)",
         )
         .bind(debit)

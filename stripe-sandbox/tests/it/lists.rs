@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use stripe::StripeRequest;
 use stripe_core::payment_intent::RetrievePaymentIntent;
-use stripe_core::{Charge, Dispute, Event, PaymentIntent, Refund};
+use stripe_core::{BalanceTransaction, Charge, Dispute, Event, PaymentIntent, Refund};
 use stripe_types::List;
 
 use crate::{Running, SALE, json};
@@ -139,4 +139,29 @@ async fn lists_are_narrowed_and_nonsense_is_refused() {
 fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
+}
+
+#[tokio::test]
+async fn movements_tell_what_stripe_keeps() {
+    let it = Running::new().await;
+    it.post("/v1/payment_intents", SALE).send().await.unwrap();
+    let id = it.payments().await[0].id.clone();
+    for deed in ["refund?amount=500", "dispute"] {
+        let (deed, form) = deed.split_once('?').unwrap_or((deed, ""));
+        let url = format!("{}/sandbox/payments/{id}/{deed}", it.base);
+        it.http.post(url).body(form).send().await.unwrap();
+    }
+    let all = list!(it, BalanceTransaction, "/balance_transactions");
+    let mut kept: Vec<_> = all.iter().map(|it| (it.amount, it.fee, it.net)).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, [(-1_500, 1_500, -3_000), (-500, 0, -500), (2_000, 88, 1_912)]);
+    let intent = it.get(&format!("/v1/payment_intents/{id}")).send().await.unwrap();
+    let intent: Value = intent.json().await.unwrap();
+    let charge = intent["latest_charge"].as_str().unwrap();
+    let (of_charge, _) = it.page(&format!("/v1/balance_transactions?source={charge}")).await;
+    let moved = all.iter().find(|moved| moved.fee == 88).unwrap().id.to_string();
+    assert_eq!(of_charge, [moved.as_str()]);
+    let one = it.get(&format!("/v1/balance_transactions/{moved}")).send().await.unwrap();
+    assert_eq!(json(one).await.1["net"], 1_912);
+    assert_eq!(it.payments().await[0].fees, 1_588);
 }

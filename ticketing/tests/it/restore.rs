@@ -104,7 +104,9 @@ async fn a_shop_is_made_again_from_a_copy_of_its_events_and_keys() {
         check.arg(made.path());
         let report: serde_json::Value =
             serde_json::from_slice(&outcome(check).await.stdout).unwrap_or_default();
-        (report["entries"] == 2 && report["off"].is_null()).then_some(())
+        // The provider's fee came in before the copy was made, or after.
+        let sold = report["entries"].as_u64() >= Some(2);
+        (sold && report["off"].is_null()).then_some(())
     })
     .await;
 }

@@ -21,17 +21,18 @@ async fn a_ticket_is_sold_and_everything_is_there_after_a_restart() {
     // A session reads its own writes, at once.
     let (status, body) = bob.get(&format!("/api/orders/{order}")).await;
     assert_eq!((status, body["status"].as_str()), (StatusCode::OK, Some("complete")), "{body}");
-    // Money taken, and the order paid with it.
+    // Money taken, the order paid with it, and the provider's fee of 2.9 % and 30.
     let report = until("the ledger has followed", || async {
         let mut check = ticketing(["ledger", "check", "--json", "--data"]);
         check.arg(data.path());
         let checked = outcome(check).await;
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
         let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
-        (report["entries"] == 2).then_some(report)
+        (report["entries"] == 3).then_some(report)
     })
     .await;
-    assert_eq!(report["balances"]["provider"]["usd"], 1999);
+    assert_eq!(report["balances"]["provider"]["usd"], 1999 - 87);
+    assert_eq!(report["balances"]["fees"]["usd"], 87);
     assert_eq!(report["balances"]["seller"]["usd"], -1999);
     assert_eq!(report["sums"]["usd"], 0);
     // Sold is sold.

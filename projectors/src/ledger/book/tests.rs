@@ -7,7 +7,7 @@ use domain::money::Currency;
 use domain::order::{OrderCompleted, OrderPlaced, OrderRefundRequested};
 use domain::payment::{
     DisputeClosed, DisputeOpened, ExternalRefundDetected, PaymentCaptured, PaymentInitiated,
-    RefundFailed, RefundInitiated, RefundSucceeded,
+    ProviderFeeCharged, RefundFailed, RefundInitiated, RefundSucceeded,
 };
 use domain::text::{Quantity, Title};
 use domain::ticket::TicketListed;
@@ -229,4 +229,19 @@ fn what_is_told_twice_moves_money_once() {
     let again = captured()[3..].to_vec();
     let refunds = payment([initiated(), succeeded(), succeeded(), failed()]);
     assert_eq!(after([captured(), again, refunds].concat()), balances(&[]));
+}
+
+#[test]
+fn what_the_provider_keeps_is_a_fee_once_in_whatever_currency() {
+    let fee = |name: &str, fee| {
+        let provider_ref = name.to_owned();
+        PaymentEvent::ProviderFeeCharged(ProviderFeeCharged { provider_ref, fee })
+    };
+    let kept = payment([fee("txn_1", usd(88)), fee("txn_1", usd(88)), fee("txn_2", usd(1500))]);
+    let kept = [completed(), kept].concat();
+    let expected = balances(&[("provider", 412), ("seller", -2000), ("fees", 1588)]);
+    assert_eq!(after(kept.clone()), expected);
+    let back = [kept, payment([fee("txn_3", usd(-1500)), fee("txn_4", usd(i64::MIN))])].concat();
+    let expected = balances(&[("provider", 1912), ("seller", -2000), ("fees", 88)]);
+    assert_eq!(after(back), expected);
 }

@@ -93,7 +93,8 @@ impl History {
             | PaymentEvent::RefundFailed(_)
             | PaymentEvent::ExternalRefundDetected(_)
             | PaymentEvent::DisputeOpened(_)
-            | PaymentEvent::DisputeClosed(_) => {}
+            | PaymentEvent::DisputeClosed(_)
+            | PaymentEvent::ProviderFeeCharged(_) => {}
         }
     }
 

@@ -49,8 +49,13 @@ pub(super) fn check(
 fn kept_by_log(history: &History, books: &mut Books) -> HashMap<OrderId, i64> {
     let mut kept: HashMap<OrderId, i64> = HashMap::new();
     for payment in history.payments.values() {
-        let Payment::Initiated { intent, outcome: Outcome::Captured { .. }, refunds, taken_back } =
-            payment
+        let Payment::Initiated {
+            intent,
+            outcome: Outcome::Captured { .. },
+            refunds,
+            taken_back,
+            ..
+        } = payment
         else {
             continue;
         };
@@ -113,7 +118,7 @@ fn check_ledger_at_provider(payments: &[PaymentView], ledger: &Report, books: &m
     let mut held: BTreeMap<&str, i128> = BTreeMap::new();
     for charge in payments.iter().filter(|it| it.status == "succeeded") {
         *held.entry(&charge.currency).or_default() +=
-            i128::from(charge.amount - charge.refunded - charge.disputed);
+            i128::from(charge.amount - charge.refunded - charge.disputed - charge.fees);
     }
     let known = ledger.balances.get("provider").cloned().unwrap_or_default();
     for (currency, held) in held {
