@@ -23,8 +23,9 @@ const BAD_CARD: &str = "tok_chargeDeclined";
 const ASKING_CARD: &str = "tok_threeDSecure2Required";
 /// Its bank takes its time; in the sandbox only.
 const SLOW_CARD: &str = "tok_delayed";
-/// How long a buyer takes to answer the bank: at times longer than the order is held.
-const ANSWERS_BANK_MILLISECONDS_MAX: u64 = 6_000;
+/// How long a buyer takes to answer the bank, for each second that the order is held: at times
+/// longer than that.
+const ANSWERS_BANK_MILLISECONDS_PER_SECOND: u64 = 1_500;
 /// A bank that has not answered within the request is asked about again this often.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -174,7 +175,8 @@ impl Person {
                 // What the browser proves itself with begins with the provider's name of the payment.
                 let secret = answer.body["clientSecret"].as_str();
                 if let Some((payment, _)) = secret.and_then(|it| it.split_once("_secret")) {
-                    let think = self.dice.random_range(0..=ANSWERS_BANK_MILLISECONDS_MAX);
+                    let most = self.hold_seconds * ANSWERS_BANK_MILLISECONDS_PER_SECOND;
+                    let think = self.dice.random_range(0..=most);
                     tokio::time::sleep(Duration::from_millis(think)).await;
                     bank.decide(payment, self.dice.random_bool(0.8)).await;
                 }
