@@ -2,7 +2,7 @@
 //!
 //! The map:
 //! - [`Projection`]: what a read model is: a name, a version, tables, and what events do to them.
-//! - `tickets`, `orders`, `accounts`, `sales_by_day`, `timeline`: one read model each, with its
+//! - `tickets`, `orders`, `accounts`, `sales_by_day`, `disputes`, `timeline`: one read model each, with its
 //!   tables beside it in `.sql`.
 //! - [`ledger`]: the movements of money, and the check that they are right.
 //! - `projector`: the follower that applies a projection, each event once; `apply`: around events
@@ -35,6 +35,7 @@ mod apply;
 mod build;
 mod compare;
 mod diff;
+mod disputes;
 mod error;
 mod fault;
 mod feed;
@@ -87,6 +88,7 @@ const PROJECTIONS: &[Registered] = &[
     Registered::of::<ledger::Ledger>(),
     Registered::of::<accounts::Accounts>(),
     Registered::of::<sales_by_day::SalesByDay>(),
+    Registered::of::<disputes::Disputes>(),
     Registered::of::<timeline::Timeline>(),
 ];
 

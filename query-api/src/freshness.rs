@@ -39,6 +39,7 @@ pub(crate) enum ReadModel {
     Orders,
     Accounts,
     Sales,
+    Disputes,
     Timeline,
 }
 
@@ -50,6 +51,7 @@ impl ReadModel {
             Self::Orders => "projector/orders",
             Self::Accounts => "projector/accounts",
             Self::Sales => "projector/sales_by_day",
+            Self::Disputes => "projector/disputes",
             Self::Timeline => "projector/timeline",
         }
     }

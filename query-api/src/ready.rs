@@ -17,7 +17,7 @@ impl ReadyCheck for ReadModelsReady {
         // No rows, but all views must be there.
         let probe = sqlx::query(
             "SELECT FROM read.tickets, read.orders, read.accounts, read.sales_by_day, \
-             read.timeline, read.checkpoint LIMIT 0",
+             read.disputes, read.timeline, read.checkpoint LIMIT 0",
         )
         .execute(self.0.pool());
         probe.await.map(|_| ()).map_err(|error| error.to_string())

@@ -1,5 +1,6 @@
 //! The REST GETs.
 
+mod disputes;
 mod headers;
 mod orders;
 mod tickets;
@@ -15,4 +16,5 @@ pub(crate) fn api() -> Api<State> {
         .routes(routes!(tickets::one))
         .routes(routes!(orders::list))
         .routes(routes!(orders::one))
+        .routes(routes!(disputes::list))
 }

@@ -93,6 +93,38 @@ pub struct OrderedTicket {
     pub currency: String,
 }
 
+/// What a buyer contests at the bank.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dispute {
+    /// The payment provider's name of it.
+    #[schema(example = "du_1")]
+    pub id: String,
+    #[schema(value_type = Uuid)]
+    pub order_id: OrderId,
+    #[schema(value_type = Uuid)]
+    pub ticket_id: TicketId,
+    /// In major units.
+    #[schema(value_type = f64, example = 19.99)]
+    pub amount: Price,
+    /// ISO 4217, in lower case.
+    #[schema(example = "usd")]
+    pub currency: String,
+    /// The provider's word for why.
+    #[schema(example = "fraudulent")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `open`, `won` or `lost`.
+    #[schema(example = "open")]
+    pub status: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub opened_at: Timestamp,
+    /// When the bank had decided.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -154,7 +154,10 @@ async fn many_processes_may_install_at_once() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let names: Vec<String> =
         crate::status(&pool).await.unwrap().into_iter().map(|status| status.name).collect();
-    assert_eq!(names, ["accounts", "ledger", "orders", "sales_by_day", "tickets", "timeline"]);
+    assert_eq!(
+        names,
+        ["accounts", "disputes", "ledger", "orders", "sales_by_day", "tickets", "timeline"]
+    );
     assert_eq!(PROJECTIONS.len(), names.len());
 }
 

@@ -3,6 +3,7 @@
 mod actor;
 mod cause;
 mod consistency;
+mod dispute;
 mod history;
 mod me;
 mod money;

@@ -19,6 +19,7 @@ async fn only_the_buyer_sees_an_order_and_everybody_sees_the_tickets() {
     let routes = [
         ("GET /api/orders", false, 200),
         ("GET /api/orders/{id}", false, 404),
+        ("GET /api/disputes", false, 200),
         ("GET /api/tickets", true, 200),
         ("GET /api/tickets/{id}", true, 200),
     ];

@@ -11,7 +11,8 @@ async fn the_reading_role_reads_the_views_and_nothing_else() {
     eventlog::Vault::new(pool.clone(), &[1; 32]).install().await.unwrap();
     let mut reader = pool.acquire().await.unwrap();
     reader.execute("SET ROLE ticketing_reader").await.unwrap();
-    let views = ["tickets", "orders", "accounts", "sales_by_day", "timeline", "checkpoint"];
+    let views =
+        ["tickets", "orders", "accounts", "sales_by_day", "disputes", "timeline", "checkpoint"];
     for view in views {
         let read = format!("SELECT * FROM read.{view} LIMIT 0");
         reader.execute(sqlx::AssertSqlSafe(read)).await.unwrap();

@@ -1,4 +1,5 @@
 use domain::id::TicketId;
+use domain::payment::DisputeOutcome;
 use domain::ticket::TicketCommand;
 use serde_json::{Value, json};
 
@@ -149,4 +150,40 @@ async fn what_a_client_has_already_is_not_sent_again() {
     for (path, tag) in &tags[..3] {
         assert_eq!(again(path, tag).await.status(), 200, "{path} has changed");
     }
+}
+
+#[tokio::test]
+async fn a_seller_sees_what_is_contested_of_his_tickets_newest_first() {
+    let shop = Shop::open().await;
+    let (seller, buyer) = (somebody(), somebody());
+    let ticket = shop.list(seller, "Concert", 3).await.ticket;
+    let decisions = [None, Some(DisputeOutcome::Won), Some(DisputeOutcome::Lost)];
+    let mut orders = Vec::new();
+    for (number, outcome) in decisions.into_iter().enumerate() {
+        let order = shop.order(buyer, ticket).await;
+        shop.dispute(order, buyer, &format!("du_{number}"), outcome).await;
+        orders.push(order);
+    }
+    shop.caught_up().await;
+    let visitor = shop.site.visitor(seller);
+    let seen = visitor.get_all("/api/disputes?limit=2").await;
+    assert_eq!(ids(&seen), ["du_2", "du_1", "du_0"]);
+    let status: Vec<_> = seen.iter().map(|it| it["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["lost", "won", "open"]);
+    let mut open = seen[2].clone();
+    let opened_at = open.as_object_mut().unwrap().remove("openedAt").unwrap();
+    assert!(opened_at.is_string() && seen[0]["decidedAt"].is_string(), "{seen:?}");
+    let expected = json!({
+        "id": "du_0", "orderId": orders[0], "ticketId": ticket, "amount": 19.99, "currency": "usd",
+        "reason": "fraudulent", "status": "open",
+    });
+    assert_eq!(open, expected);
+    let by_graphql = visitor.data("{ me { disputes { id orderId status } } }").await;
+    let expected = json!({ "id": "du_2", "orderId": orders[2], "status": "LOST" });
+    assert_eq!(by_graphql["me"]["disputes"][0], expected);
+    // Neither the buyer nor anybody else.
+    for other in [buyer, somebody()] {
+        assert!(shop.site.visitor(other).get_all("/api/disputes").await.is_empty());
+    }
+    assert_eq!(shop.site.nobody().get("/api/disputes").await.status(), 401);
 }

@@ -11,9 +11,13 @@ use domain::event::{Actor, Cause};
 use domain::id::{AccountId, CommandId, OrderId, PaymentId, SessionId, TicketId};
 use domain::money::{Currency, Money};
 use domain::order::{OrderCommand, OrderPlaced};
+use domain::payment::{
+    DisputeClosed, DisputeFact, DisputeOpened, DisputeOutcome, PaymentCommand, PaymentInitiated,
+    ProviderResult,
+};
 use domain::text::{Quantity, Title};
 use domain::ticket::TicketCommand;
-use domain::{Aggregate, Order, Position, Ticket};
+use domain::{Aggregate, Order, Payment, Position, Ticket};
 use embedded_log::testing::TestLog;
 use eventlog::{EventLog, Executed, FollowError, LogReader, Settings as LogSettings};
 use local_services::testing::TestDatabase;
@@ -351,6 +355,41 @@ impl Shop {
         self.execute::<Order>(order, start, &by(buyer)).await;
         self.execute::<Order>(order, OrderCommand::Complete { payment }, &by(buyer)).await;
         self.execute::<Ticket>(ticket, TicketCommand::Sell { order }, &by(buyer)).await;
+    }
+
+    /// The buyer contests a payment of an order at the bank, which decides, or not yet.
+    pub(crate) async fn dispute(
+        &self,
+        order: OrderId,
+        buyer: AccountId,
+        name: &str,
+        outcome: Option<DisputeOutcome>,
+    ) {
+        let payment = PaymentId(Uuid::now_v7());
+        let intent = PaymentInitiated {
+            order,
+            buyer,
+            amount: usd(1_999),
+            source: "tok_visa".to_owned(),
+            provider_key: payment.to_string(),
+        };
+        let (dispute, amount) = (name.to_owned(), usd(1_999));
+        let reason = "fraudulent".to_owned();
+        let opened = DisputeOpened { dispute: dispute.clone(), amount, reason };
+        let mut commands = vec![
+            PaymentCommand::Initiate(intent),
+            PaymentCommand::RecordResult(ProviderResult::Captured {
+                provider_ref: "pi".to_owned(),
+            }),
+            PaymentCommand::RecordDispute(DisputeFact::Opened(opened)),
+        ];
+        commands.extend(outcome.map(|outcome| {
+            let closed = DisputeClosed { dispute, amount, outcome };
+            PaymentCommand::RecordDispute(DisputeFact::Closed(closed))
+        }));
+        for command in commands {
+            self.execute::<Payment>(payment, command, &by(buyer)).await;
+        }
     }
 
     pub(crate) async fn execute<A: Aggregate>(

@@ -106,6 +106,7 @@ const WAYS: &[Way] = &[
             (Nobody, "registeredAt"),
             (SignedIn, "openSessions"),
             (Seller, "sales { units }"),
+            (Seller, "disputes { id }"),
         ],
     },
     Way {
@@ -117,6 +118,21 @@ const WAYS: &[Way] = &[
             (Seller, "units"),
             (Seller, "gross { minor }"),
             (Seller, "refunded { minor }"),
+        ],
+    },
+    Way {
+        kind: "Dispute",
+        ask: "{ me { disputes { $fields } } }",
+        at: "/me/disputes/0",
+        fields: &[
+            (Seller, "id"),
+            (Seller, "orderId"),
+            (Seller, "ticketId"),
+            (Seller, "amount { minor }"),
+            (Seller, "reason"),
+            (Seller, "status"),
+            (Seller, "openedAt"),
+            (Nobody, "decidedAt"),
         ],
     },
     Way {
@@ -196,6 +212,7 @@ async fn every_field_is_seen_by_whom_it_concerns_and_by_nobody_else() {
     let ticket = shop.list(seller.account, "Concert", 1).await.ticket;
     let order = shop.order(buyer.account, ticket).await;
     shop.pay(order, buyer.account, ticket).await;
+    shop.dispute(order, buyer.account, "du_1", None).await;
     // Something on sale.
     shop.list(seller.account, "Another", 1).await;
     shop.caught_up().await;

@@ -121,7 +121,10 @@ async fn an_operator_watches_proves_and_mends_the_read_models() {
     assert_eq!(code, 0, "{said}");
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> = lines.iter().map(|line| line["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["accounts", "ledger", "orders", "sales_by_day", "tickets", "timeline"]);
+    assert_eq!(
+        names,
+        ["accounts", "disputes", "ledger", "orders", "sales_by_day", "tickets", "timeline"]
+    );
     assert!(lines.iter().all(|line| line["lag_events"] == 0 && line["parked"] == 0), "{said}");
 
     let damage = "UPDATE tickets_v3.tickets SET reserved = 2 WHERE id = $1";

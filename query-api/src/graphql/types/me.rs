@@ -6,15 +6,19 @@ use domain::Timestamp;
 use domain::id::{AccountId, TicketId};
 use web::Unavailable;
 
+use super::dispute::DisputeNode;
 use super::sales::Sales;
 use crate::freshness::ReadModel;
 use crate::graphql::error::{bad_argument, unavailable};
 use crate::graphql::reader;
+use crate::page::Page;
 
 /// The most days of sales in one answer.
 const DAYS_MAX: u64 = 366;
 /// So many days unless said.
 const DAYS_DEFAULT: u64 = 30;
+/// The most disputes in one answer.
+const DISPUTES_MAX: i64 = 100;
 
 pub(crate) struct Me(pub(crate) AccountId);
 
@@ -67,5 +71,16 @@ impl Me {
         reader.fresh(&[ReadModel::Sales], None).await;
         let days = reader.database().sales_of(self.0, first, last, ticket).await?;
         Ok(days.into_iter().map(Sales::from).collect())
+    }
+    /// What buyers of one's tickets contest at their bank, newest first, at most 100.
+    #[graphql(complexity = "100 * child_complexity + 1")]
+    async fn disputes(&self, ctx: &Context<'_>) -> Result<Vec<DisputeNode>> {
+        let reader = reader::of(ctx)?;
+        let read = [ReadModel::Disputes, ReadModel::Orders, ReadModel::Tickets];
+        reader.fresh(&read, None).await;
+        let page = Page::first(Some(DISPUTES_MAX), None)
+            .map_err(|error| bad_argument("disputes", error.to_string()))?;
+        let found = reader.database().disputes_of(self.0, &page).await?;
+        Ok(found.items.into_iter().map(DisputeNode::from).collect())
     }
 }
