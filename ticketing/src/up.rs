@@ -14,6 +14,7 @@ use command_api::WebhookSecrets;
 use eventlog::Vault;
 use process_managers::Dependencies;
 use process_managers::stripe::StripeGateway;
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -120,8 +121,10 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         stripe_sandbox: backing.sandbox_url.clone(),
     })?;
 
-    make_tables(&backing, &secrets).await?;
-    let roles = start_roles(&settings, &secrets, &backing, listener, &shutdown)?;
+    // Requests do not queue behind tasks, nor tasks behind requests; and the first finds it warm.
+    let serving = config::open_database(&backing.database_url)?;
+    make_tables(&serving, &secrets).await?;
+    let roles = start_roles(&settings, &secrets, &backing, &serving, listener, &shutdown)?;
     let outcome = match wait_until_ready(address, &shutdown).await {
         Ok(()) => {
             print_roles(address, settings.metrics, started);
@@ -138,17 +141,14 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     outcome
 }
 
-async fn make_tables(backing: &Backing, secrets: &Secrets) -> anyhow::Result<()> {
-    let pool = config::open_database(&backing.database_url)?;
+async fn make_tables(pool: &PgPool, secrets: &Secrets) -> anyhow::Result<()> {
     let made = async {
         Vault::new(pool.clone(), &secrets.vault).install().await?;
-        projectors::install(&pool).await?;
-        process_managers::install(&pool).await?;
+        projectors::install(pool).await?;
+        process_managers::install(pool).await?;
         anyhow::Ok(())
     };
-    let made = made.await.context("cannot make the tables in Postgres");
-    pool.close().await;
-    made
+    made.await.context("cannot make the tables in Postgres")
 }
 
 type Roles = JoinSet<(&'static str, anyhow::Result<()>)>;
@@ -162,12 +162,11 @@ fn start_roles(
     settings: &Settings,
     secrets: &Secrets,
     backing: &Backing,
+    serving: &PgPool,
     listener: TcpListener,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Roles> {
     let log = config::open_log(&backing.log_url)?;
-    // Requests do not queue behind tasks, nor tasks behind requests.
-    let serving = config::open_database(&backing.database_url)?;
     let pool = config::open_shared_database(&backing.database_url)?;
     let vault = Vault::new(serving.clone(), &secrets.vault);
     let gateway =
@@ -177,7 +176,7 @@ fn start_roles(
     let web = config::open_web(&log, &vault, secrets, false, &settings.visitors)?;
     let chosen = settings.graphql.settings();
     let query_state =
-        query_api::State::new(&serving, web.clone(), log.reader(), chosen, shutdown.clone());
+        query_api::State::new(serving, web.clone(), log.reader(), chosen, shutdown.clone());
     let checks = vec![
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
         query_state.ready_check(),
