@@ -77,3 +77,6 @@ fn check_paid_in_time(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
