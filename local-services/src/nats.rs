@@ -39,6 +39,15 @@ impl Nats {
     /// No NATS new enough here, a directory in use, a server that does not start: each says what
     /// to do.
     pub async fn start(directory: &Path, durability: Durability) -> Result<Self, ServiceError> {
+        Self::start_with(directory, durability, "").await
+    }
+
+    /// The same with more of the server's own configuration.
+    pub(crate) async fn start_with(
+        directory: &Path,
+        durability: Durability,
+        more: &str,
+    ) -> Result<Self, ServiceError> {
         let directory = ServiceDirectory::claim(directory, "NATS")?;
         let program = find_nats()?;
         end_leftover(&directory).await?;
@@ -46,7 +55,8 @@ impl Nats {
         let mut attempt = 1;
         loop {
             let port = directory.free_port()?;
-            let config = configuration(directory.path(), port, durability, password.as_deref());
+            let users = password.as_deref().map(access::users).unwrap_or_default();
+            let config = configuration(directory.path(), port, durability, &(users + more));
             let process = spawn(&directory, &program, &config).await?;
             match wait_until_ready(&process, &directory).await {
                 Ok(()) => {
@@ -129,22 +139,16 @@ async fn spawn(
         .map_err(ServiceError::io("run", &program.path))
 }
 
-fn configuration(
-    directory: &Path,
-    port: u16,
-    durability: Durability,
-    password: Option<&str>,
-) -> String {
+fn configuration(directory: &Path, port: u16, durability: Durability, more: &str) -> String {
     let sync_interval = match durability {
         Durability::Durable => "always",
         // Its own default: every two minutes.
         Durability::Throwaway => "2m",
     };
-    let users = password.map(access::users).unwrap_or_default();
     format!(
         "listen: \"127.0.0.1:{port}\"\n\
          pid_file: {}\n\
-         jetstream {{\n  store_dir: {}\n  sync_interval: {sync_interval}\n}}\n{users}",
+         jetstream {{\n  store_dir: {}\n  sync_interval: {sync_interval}\n}}\n{more}",
         quoted(&directory.join("server.pid")),
         quoted(&directory.join("jetstream")),
     )

@@ -7,11 +7,13 @@
 #[cfg(feature = "testing")]
 mod database;
 mod folder;
+mod nats_cluster;
 mod server;
 
 #[cfg(feature = "testing")]
 pub use database::TestDatabase;
 pub use folder::TestFolder;
+pub use nats_cluster::TestNatsCluster;
 pub use server::{TestNats, TestPostgres};
 
 /// The address of the Postgres that all tests of a run share.

@@ -1,5 +1,8 @@
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
 use crate::testing::TestFolder;
 use crate::{Durability, Nats, Postgres, ServiceError};
 
@@ -52,6 +55,7 @@ pub struct TestNats {
     // Before the folder, so that it has ended when the folder goes.
     server: Option<Nats>,
     url: String,
+    configuration: String,
     folder: TestFolder,
 }
 
@@ -59,9 +63,18 @@ impl TestNats {
     /// # Panics
     /// If it does not start.
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with more of the server's own configuration, such as who may log in.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_with(configuration: &str) -> Self {
         let folder = TestFolder::new();
-        let server = started(Nats::start(folder.path(), Durability::Throwaway).await);
-        Self { url: server.url(), server: Some(server), folder }
+        let server = serve(&folder, configuration).await;
+        let configuration = configuration.to_owned();
+        Self { url: server.url(), server: Some(server), configuration, folder }
     }
 
     /// The same after [`TestNats::start_again`].
@@ -82,16 +95,31 @@ impl TestNats {
         }
     }
 
+    /// Ends it as a crash does.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub async fn kill(&mut self) {
+        let server = self.server.take().unwrap_or_else(|| panic!("it does not run"));
+        let killed = nix::sys::signal::kill(Pid::from_raw(server.pid()), Signal::SIGKILL);
+        killed.unwrap_or_else(|error| panic!("it cannot be killed: {error}"));
+        server.ended().await;
+    }
+
     /// Starts it on the same data and the same port.
     ///
     /// # Panics
     /// If it does not start, or if somebody took the port meanwhile.
     pub async fn start_again(&mut self) {
         self.stop().await;
-        let server = started(Nats::start(self.folder.path(), Durability::Throwaway).await);
+        let server = serve(&self.folder, &self.configuration).await;
         assert_eq!(server.url(), self.url, "somebody else took the port");
         self.server = Some(server);
     }
+}
+
+async fn serve(folder: &TestFolder, configuration: &str) -> Nats {
+    started(Nats::start_with(folder.path(), Durability::Throwaway, configuration).await)
 }
 
 fn started<S>(server: Result<S, ServiceError>) -> S {
