@@ -88,13 +88,19 @@ pub(crate) struct Broker {
     connection: Arc<Connection>,
     partition: Partition,
     limits: Limits,
+    atomic_batches: bool,
     /// Once in a life, so that two versions of the relay do not change it back and forth.
     configured: bool,
 }
 
 impl Broker {
-    pub(crate) fn new(connection: Arc<Connection>, partition: Partition, limits: Limits) -> Self {
-        Self { connection, partition, limits, configured: false }
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        partition: Partition,
+        limits: Limits,
+        atomic_batches: bool,
+    ) -> Self {
+        Self { connection, partition, limits, atomic_batches, configured: false }
     }
 
     /// What the stream holds; none when there is no such stream.
@@ -118,7 +124,7 @@ impl Broker {
         let config = self.wanted(fresh);
         let stream = within(jetstream.create_stream(config)).await?;
         tracing::info!(stream = self.partition.stream(), "created the JetStream stream");
-        if let Err(error) = events::keep_dead_letters(&jetstream).await {
+        if let Err(error) = events::keep_dead_letters(&jetstream, self.limits.replicas).await {
             tracing::warn!(%error, "the stream of dead letters cannot be made");
         }
         self.configured = true;
@@ -169,7 +175,7 @@ impl Broker {
             deny_delete: true,
             deny_purge: true,
             allow_direct: true,
-            allow_atomic_publish: true,
+            allow_atomic_publish: self.atomic_batches,
             ..base
         }
     }

@@ -135,8 +135,12 @@ impl Crew {
 
     fn begin(&mut self, partition: Partition, epoch: Option<Epoch>) {
         let end = CancellationToken::new();
-        let broker =
-            Broker::new(Arc::clone(&self.connection), partition.clone(), self.settings.limits);
+        let broker = Broker::new(
+            Arc::clone(&self.connection),
+            partition.clone(),
+            self.settings.limits,
+            self.settings.atomic_batches,
+        );
         let log = self.log.clone();
         let mut relay =
             Relay::new(log.clone(), self.pool.clone(), broker, partition.clone(), epoch);
@@ -144,6 +148,7 @@ impl Crew {
         self.workers.insert(partition.clone(), Worker { epoch, end: end.clone() });
         self.running.spawn(async move {
             let ended = eventlog::follow(&log, &mut relay, end).await;
+            relay.close().await;
             (partition, ended)
         });
     }

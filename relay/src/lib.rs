@@ -11,6 +11,7 @@
 //! - `publish`: fenced publishing, in atomic batches or one by one.
 //! - `resume`, `halt`: where to go on, and when going on would be guessing.
 //! - `progress`: how far the stream had come, in Postgres, to notice a stream that lost something.
+//! - `bookkeeper`: moves the checkpoint, beside the publishing.
 //! - `relay`: the follower that ties them together.
 //! - `crew`, `share`: the workers of one process, and who works on which partition.
 //! - [`desk`]: what operators see and do; [`mod@verify`]: the stream compared with the log.
@@ -24,6 +25,7 @@
 //! the last message, which carries its position in the log, and goes on after that. So the stream
 //! itself says what it holds, and a lost acknowledgement, a crash or a second relay change nothing.
 
+mod bookkeeper;
 mod broker;
 pub mod contract;
 mod crew;
@@ -71,6 +73,9 @@ pub struct Settings {
     pub partitions: u16,
     pub limits: Limits,
     pub sharing: Sharing,
+    /// Whether many messages are stored in one step, where the server can. Without, each goes by
+    /// itself.
+    pub atomic_batches: bool,
 }
 
 /// What the streams keep.
@@ -110,6 +115,7 @@ impl Settings {
             partitions: 1,
             limits: Limits::default(),
             sharing: Sharing::Leases,
+            atomic_batches: true,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use async_nats::HeaderMap;
-use async_nats::header::{HeaderValue, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
+use async_nats::header::{HeaderName, HeaderValue, NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
 use bytes::Bytes;
 use chrono::SecondsFormat;
 use domain::{DomainEvent, Position, Recorded};
@@ -12,13 +12,23 @@ use crate::Partition;
 use crate::contract::{self, PublicEvent};
 use crate::mutant::{self, Mutant};
 
+// Names made once: made from text for each message, they would cost more than all the rest of it.
+const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
+const CE_ID: HeaderName = HeaderName::from_static("ce-id");
+const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
+const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
+const CE_SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
+const CE_DATACONTENTTYPE: HeaderName = HeaderName::from_static("ce-datacontenttype");
+const CE_DATASCHEMA: HeaderName = HeaderName::from_static("ce-dataschema");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// `<commit>-<prepare>` in the log.
-const POSITION: &str = "Ticketing-Position";
+const POSITION: HeaderName = HeaderName::from_static("Ticketing-Position");
 /// The number of the event among those that the stream is for, from 1; equal to the message's
 /// sequence as long as the stream holds nothing else.
-const ORDINAL: &str = "Ticketing-Ordinal";
+const ORDINAL: HeaderName = HeaderName::from_static("Ticketing-Ordinal");
 /// See [`contract::FILTER`].
-const FILTER: &str = "Ticketing-Filter";
+const FILTER: HeaderName = HeaderName::from_static("Ticketing-Filter");
 
 /// The CloudEvents source: ids are unique within it.
 const SOURCE: &str = "/ticketing";
@@ -59,16 +69,16 @@ fn headers(
     let id = recorded.id.to_string();
     let time = recorded.metadata.occurred_at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let mut headers = HeaderMap::new();
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", id.as_str());
-    headers.insert("ce-type", event.kind().type_name());
-    headers.insert("ce-source", SOURCE);
-    headers.insert("ce-subject", event.aggregate_id().to_string());
-    headers.insert("ce-time", time);
-    headers.insert("ce-datacontenttype", "application/json");
-    headers.insert("ce-dataschema", event.kind().schema_id());
+    headers.insert(CE_SPECVERSION, "1.0");
+    headers.insert(CE_ID, id.as_str());
+    headers.insert(CE_TYPE, event.kind().type_name());
+    headers.insert(CE_SOURCE, SOURCE);
+    headers.insert(CE_SUBJECT, event.aggregate_id().to_string());
+    headers.insert(CE_TIME, time);
+    headers.insert(CE_DATACONTENTTYPE, "application/json");
+    headers.insert(CE_DATASCHEMA, event.kind().schema_id());
     if let Some(trace) = recorded.metadata.trace.as_deref().and_then(traceparent) {
-        headers.insert("traceparent", trace);
+        headers.insert(TRACEPARENT, trace);
     }
     headers.insert(POSITION, recorded.position.to_string());
     headers.insert(ORDINAL, ordinal.to_string());
@@ -106,6 +116,6 @@ impl Mark {
     }
 }
 
-fn parsed<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+fn parsed<T: FromStr>(headers: &HeaderMap, name: HeaderName) -> Option<T> {
     headers.get(name)?.as_str().parse().ok()
 }

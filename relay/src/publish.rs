@@ -9,6 +9,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::Context;
 
 use crate::broker::BrokerError;
+use crate::halt::Halt;
 use crate::message::Message;
 use crate::mutant::{self, Mutant};
 
@@ -29,34 +30,26 @@ pub(crate) enum PublishError {
     Fenced,
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// An event that no message can be made of; what comes before it may be in the stream.
+    #[error(transparent)]
+    Unfit(#[from] Halt),
 }
 
 /// Publishes the messages right after sequence `after`, and says which sequence the last one has.
-/// On an error any number of them, from the first on, may be in the stream.
+/// They are made while those before them are stored. On an error any number of them, from the first
+/// on, may be in the stream.
 pub(crate) async fn publish(
     jetstream: &Context,
     way: Way,
     after: u64,
-    messages: Vec<Message>,
+    messages: impl Iterator<Item = Result<Message, Halt>> + Send,
 ) -> Result<u64, PublishError> {
     if mutant::is_made(Mutant::FencePerSubject) {
-        return pipeline::publish_fenced_per_subject(jetstream, messages).await;
+        return pipeline::publish_fenced_per_subject(jetstream, after, messages).await;
     }
-    let most = match way {
-        Way::Batches => batch::MESSAGES_MAX,
-        Way::Pipelined => pipeline::MESSAGES_MAX,
-    };
-    let mut messages = messages.into_iter();
-    let mut last = after;
-    loop {
-        let some: Vec<Message> = messages.by_ref().take(most).collect();
-        if some.is_empty() {
-            return Ok(last);
-        }
-        last = match way {
-            Way::Batches => batch::publish(&jetstream.client(), last, some).await?,
-            Way::Pipelined => pipeline::publish(jetstream, last, some).await?,
-        };
+    match way {
+        Way::Batches => batch::publish(&jetstream.client(), after, messages).await,
+        Way::Pipelined => pipeline::publish(jetstream, after, messages).await,
     }
 }
 

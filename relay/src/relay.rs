@@ -1,6 +1,7 @@
 //! The follower that publishes.
 
 use std::error::Error;
+use std::slice;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use eventlog::{EventLog, Follower, TakeError, checkpoint};
 use metrics::{counter, gauge};
 use sqlx::PgPool;
 
+use crate::bookkeeper::{Bookkeeper, Entry};
 use crate::broker::{self, Broker};
 use crate::contract::PublicEvent;
 use crate::halt::Halt;
@@ -17,10 +19,10 @@ use crate::mutant::{self, Mutant};
 use crate::progress::{self, Progress};
 use crate::publish::{PublishError, Way, publish};
 use crate::resume::{self, Last, Resume, Stored};
-use crate::share::{self, Epoch};
+use crate::share::Epoch;
 use crate::{Partition, follower_name};
 
-/// Publishes what is public and moves the checkpoint behind it.
+/// Publishes what is public and has the checkpoint moved behind it.
 pub(crate) struct Relay {
     log: EventLog,
     pool: PgPool,
@@ -34,14 +36,14 @@ pub(crate) struct Relay {
     /// Known to be true at the last step. None after any error: then only the stream itself says
     /// what was published.
     standing: Option<Standing>,
+    /// None before the first look at where things are.
+    book: Option<Bookkeeper>,
     /// When the first event happened that could not be published yet.
     waiting_since: Option<Timestamp>,
 }
 
 /// How far the relay has come.
 struct Standing {
-    /// As it lies in Postgres.
-    checkpoint: Option<Position>,
     progress: Progress,
     way: Way,
 }
@@ -64,12 +66,22 @@ impl Relay {
             stream,
             epoch,
             standing: None,
+            book: None,
             waiting_since: None,
+        }
+    }
+
+    /// Moves the checkpoint as far as it has come; for an orderly end.
+    pub(crate) async fn close(&mut self) {
+        if let Some(book) = self.book.take() {
+            book.close().await;
         }
     }
 
     /// Reads from Postgres and from the stream where things are.
     async fn sync(&mut self) -> Result<(Option<Position>, Standing), TakeError> {
+        // Else it would move the checkpoint after it was read.
+        self.close().await;
         // Postgres first. It runs behind the stream, never ahead of it, so the stream read after
         // it is shorter only if it has lost something.
         let stored = self.stored().await.map_err(transient)?;
@@ -93,7 +105,9 @@ impl Relay {
             begins_after: stored.begins_after(),
             halted: None,
         };
-        Ok((after, Standing { checkpoint: stored.checkpoint, progress, way: state.way }))
+        let (pool, checkpoint) = (self.pool.clone(), stored.checkpoint);
+        self.book = Some(Bookkeeper::new(pool, &self.stream, self.epoch, checkpoint));
+        Ok((after, Standing { progress, way: state.way }))
     }
 
     /// What happened is for operators to know, though nobody has to do anything.
@@ -135,69 +149,62 @@ impl Relay {
     }
 
     async fn take_from(
-        &mut self,
-        standing: Standing,
+        &self,
+        book: &Bookkeeper,
+        Standing { progress, way }: Standing,
         batch: &[Recorded<DomainEvent>],
         end: Position,
     ) -> Result<Standing, TakeError> {
-        let Standing { mut checkpoint, progress, way } = standing;
-        let messages = self.messages(batch, progress.sequence).map_err(halt)?;
-        if mutant::is_made(Mutant::CheckpointFirst) {
-            self.store(checkpoint, end, &progress).await.map_err(transient)?;
-            checkpoint = Some(end);
+        if book.is_overtaken() {
+            self.count_fenced("checkpoint");
+            return Err(TakeError::StoodDown);
         }
-        let sequence = if messages.is_empty() {
-            progress.sequence
+        if mutant::is_made(Mutant::CheckpointFirst) {
+            book.enter(Entry { end, progress: progress.clone() });
+        }
+        let before = progress.sequence;
+        let mut messages =
+            Messages { relay: self, batch: batch.iter(), ordinal: before }.peekable();
+        let sequence = if messages.peek().is_none() {
+            before
         } else {
             let jetstream = self.broker.connected().await.map_err(transient)?;
-            publish(&jetstream, way, progress.sequence, messages).await.map_err(not_published)?
+            let outcome = publish(&jetstream, way, before, messages).await;
+            outcome.map_err(|error| self.not_published(error))?
         };
         counter!("relay_published_total", "stream" => self.stream.clone())
-            .increment(sequence.saturating_sub(progress.sequence));
+            .increment(sequence.saturating_sub(before));
         let progress = Progress { sequence, ..progress };
-        if self.store(checkpoint, end, &progress).await.map_err(transient)? {
-            Ok(Standing { checkpoint: Some(end), progress, way })
-        } else {
-            Err(TakeError::StoodDown)
-        }
+        book.enter(Entry { end, progress: progress.clone() });
+        Ok(Standing { progress, way })
     }
 
-    fn messages(
+    /// None: it is not for this stream.
+    fn message(
         &self,
-        batch: &[Recorded<DomainEvent>],
-        sequence: u64,
-    ) -> Result<Vec<Message>, Halt> {
-        let mut messages = Vec::with_capacity(batch.len());
-        let mut ordinal = sequence;
-        for recorded in batch {
-            let event = PublicEvent::of(recorded)?;
-            if let Some(event) = event.filter(|event| self.partition.takes(event)) {
-                ordinal += 1;
-                messages.push(Message::new(&self.partition, &event, recorded, ordinal)?);
+        recorded: &Recorded<DomainEvent>,
+        ordinal: u64,
+    ) -> Result<Option<Message>, Halt> {
+        let event = PublicEvent::of(recorded)?;
+        let ours = event.filter(|event| self.partition.takes(event));
+        let make = |event| Message::new(&self.partition, &event, recorded, ordinal);
+        Ok(ours.map(make).transpose()?)
+    }
+
+    fn not_published(&self, error: PublishError) -> TakeError {
+        match error {
+            PublishError::Fenced => {
+                self.count_fenced("stream");
+                TakeError::StoodDown
             }
+            PublishError::Broker(error) => transient(error),
+            PublishError::Unfit(why) => halt(why),
         }
-        Ok(messages)
     }
 
-    /// False: another relay has moved the checkpoint, or the stream has changed hands.
-    async fn store(
-        &self,
-        old: Option<Position>,
-        new: Position,
-        progress: &Progress,
-    ) -> sqlx::Result<bool> {
-        let mut transaction = self.pool.begin().await?;
-        let ours = match self.epoch {
-            Some(epoch) => share::still(&mut transaction, &self.stream, epoch).await?,
-            None => true,
-        };
-        if !ours || !checkpoint::advance(&mut transaction, &self.name, old, new).await? {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        progress::record(&mut transaction, &self.stream, progress).await?;
-        transaction.commit().await?;
-        Ok(true)
+    /// Somebody else was faster: at the stream itself, or at the checkpoint.
+    fn count_fenced(&self, at: &'static str) {
+        counter!("relay_fenced_total", "stream" => self.stream.clone(), "at" => at).increment(1);
     }
 
     /// For operators: how long the oldest event that is not out yet has waited, and whether the
@@ -207,6 +214,25 @@ impl Relay {
         gauge!("relay_lag_seconds", "stream" => self.stream.clone()).set(waited);
         let ready = if self.standing.is_some() { 1.0 } else { 0.0 };
         gauge!("relay_ready", "stream" => self.stream.clone()).set(ready);
+    }
+}
+
+/// What of a batch is for the stream, made into messages one at a time.
+struct Messages<'a> {
+    relay: &'a Relay,
+    batch: slice::Iter<'a, Recorded<DomainEvent>>,
+    ordinal: u64,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Message, Halt>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let relay = self.relay;
+        let ordinal = self.ordinal + 1;
+        let made = self.batch.find_map(|recorded| relay.message(recorded, ordinal).transpose())?;
+        self.ordinal = ordinal;
+        Some(made)
     }
 }
 
@@ -242,9 +268,11 @@ impl Follower for Relay {
             self.waiting_since = Some(recorded.metadata.occurred_at);
         }
         // After an error some of this batch may be out: it must not be tried again as it is.
-        let Some(standing) = self.standing.take() else { return Err(TakeError::StoodDown) };
+        let (Some(standing), Some(book)) = (self.standing.take(), &self.book) else {
+            return Err(TakeError::StoodDown);
+        };
         self.report();
-        let standing = self.take_from(standing, batch, end).await?;
+        let standing = self.take_from(book, standing, batch, end).await?;
         self.standing = Some(standing);
         self.waiting_since = None;
         self.report();
@@ -258,13 +286,6 @@ fn transient(error: impl Error + Send + Sync + 'static) -> TakeError {
 
 fn halt(halt: impl Into<Halt>) -> TakeError {
     TakeError::Halt(Box::new(halt.into()))
-}
-
-fn not_published(error: PublishError) -> TakeError {
-    match error {
-        PublishError::Fenced => TakeError::StoodDown,
-        PublishError::Broker(error) => transient(error),
-    }
 }
 
 fn seconds_since(moment: Timestamp) -> f64 {

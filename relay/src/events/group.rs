@@ -142,13 +142,17 @@ fn delivered(stream: &str, message: Message) -> Result<Delivered, BrokerError> {
 }
 
 /// Makes the stream for what consumers give up; they themselves may not make streams.
-pub(crate) async fn keep_dead_letters(jetstream: &Context) -> Result<(), BrokerError> {
+pub(crate) async fn keep_dead_letters(
+    jetstream: &Context,
+    replicas: usize,
+) -> Result<(), BrokerError> {
     let config = Config {
         name: DEAD_LETTERS.to_owned(),
         description: Some("Events that consumers of ticketing gave up, and why".to_owned()),
         subjects: vec![format!("{DEAD_LETTERS_SUBJECT}.>")],
         storage: StorageType::File,
         max_age: DEAD_LETTERS_KEPT,
+        num_replicas: replicas,
         ..Config::default()
     };
     within(jetstream.get_or_create_stream(config)).await.map(drop)

@@ -1,5 +1,7 @@
 //! One message after the other, for servers without atomic batches.
 
+use std::collections::VecDeque;
+
 use async_nats::HeaderValue;
 use async_nats::header::{
     NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SEQUENCE,
@@ -10,6 +12,7 @@ use async_nats::jetstream::context::{Context, PublishAckFuture, PublishErrorKind
 
 use super::{PublishError, is_fence};
 use crate::broker::{BrokerError, within};
+use crate::halt::Halt;
 use crate::message::Message;
 
 /// Messages under way at the same time.
@@ -20,36 +23,43 @@ pub(super) const MESSAGES_MAX: usize = 256;
 pub(super) async fn publish(
     jetstream: &Context,
     after: u64,
-    messages: Vec<Message>,
+    messages: impl Iterator<Item = Result<Message, Halt>> + Send,
 ) -> Result<u64, PublishError> {
-    let mut last = after;
-    let mut under_way = Vec::with_capacity(messages.len());
+    let (mut sent, mut stored) = (after, after);
+    let mut under_way = VecDeque::with_capacity(MESSAGES_MAX);
     let mut id_before: Option<HeaderValue> = None;
-    for mut message in messages {
-        message.headers.insert(NATS_EXPECTED_LAST_SEQUENCE, last.to_string());
+    for message in messages {
+        let mut message = message?;
+        message.headers.insert(NATS_EXPECTED_LAST_SEQUENCE, sent.to_string());
         if let Some(id) = id_before.take() {
             message.headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, id);
         }
         id_before = message.headers.get(NATS_MESSAGE_ID).cloned();
-        let Message { subject, headers, body } = message;
-        under_way.push(jetstream.publish_with_headers(subject, headers, body).await.map_err(told)?);
-        last += 1;
-    }
-    for (answer, expected) in under_way.into_iter().zip(after + 1..) {
-        if acknowledged(answer).await? != expected {
-            return Err(PublishError::Fenced);
+        if under_way.len() == MESSAGES_MAX
+            && let Some(oldest) = under_way.pop_front()
+        {
+            stored = acknowledged(oldest, stored + 1).await?;
         }
+        let Message { subject, headers, body } = message;
+        under_way
+            .push_back(jetstream.publish_with_headers(subject, headers, body).await.map_err(told)?);
+        sent += 1;
     }
-    Ok(last)
+    for answer in under_way {
+        stored = acknowledged(answer, stored + 1).await?;
+    }
+    Ok(stored)
 }
 
 /// What [`crate::mutant::Mutant::FencePerSubject`] does.
 pub(super) async fn publish_fenced_per_subject(
     jetstream: &Context,
-    messages: Vec<Message>,
+    after: u64,
+    messages: impl Iterator<Item = Result<Message, Halt>> + Send,
 ) -> Result<u64, PublishError> {
-    let mut last = 0;
-    for mut message in messages {
+    let mut last = after;
+    for message in messages {
+        let mut message = message?;
         let stream = message.headers.get(async_nats::header::NATS_EXPECTED_STREAM);
         let stream = stream.map(|name| name.as_str().to_owned()).unwrap_or_default();
         let stream = within(jetstream.get_stream(stream)).await?;
@@ -58,14 +68,17 @@ pub(super) async fn publish_fenced_per_subject(
         message.headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, before.to_string());
         let Message { subject, headers, body } = message;
         let answer = jetstream.publish_with_headers(subject, headers, body).await.map_err(told)?;
-        last = acknowledged(answer).await?;
+        last = answer.await.map_err(told)?.sequence;
     }
     Ok(last)
 }
 
-/// The sequence that the server acknowledges.
-async fn acknowledged(answer: PublishAckFuture) -> Result<u64, PublishError> {
-    answer.await.map(|answer| answer.sequence).map_err(told)
+/// The sequence that the server acknowledges, which must be the one it was meant to be.
+async fn acknowledged(answer: PublishAckFuture, expected: u64) -> Result<u64, PublishError> {
+    match answer.await.map_err(told)?.sequence {
+        sequence if sequence == expected => Ok(sequence),
+        _of_an_earlier_message => Err(PublishError::Fenced),
+    }
 }
 
 fn told(error: jetstream::context::PublishError) -> PublishError {

@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::*;
 
 /// Each with an id that no other has, so that nothing but the fence tells them apart.
-fn messages(count: usize) -> Vec<Message> {
+fn messages(count: usize) -> Vec<Result<Message, Halt>> {
     let message = |number: usize| {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, Uuid::new_v4().to_string());
         let subject = format!("ticketing.test.{number}");
-        Message { subject, headers, body: Bytes::from_static(b"{}") }
+        Ok(Message { subject, headers, body: Bytes::from_static(b"{}") })
     };
     (0..count).map(message).collect()
 }
@@ -31,10 +31,11 @@ async fn whoever_does_not_know_the_end_publishes_nothing(way: Way) {
     let many = 2 * batch::MESSAGES_MAX.max(pipeline::MESSAGES_MAX) + 1;
     let mut end = 0;
     for count in [1, 3, many] {
-        end = publish(&jetstream, way, end, messages(count)).await.unwrap();
+        end = publish(&jetstream, way, end, messages(count).into_iter()).await.unwrap();
         for behind in [0, end - 1, end + 1] {
             for count in [1, 3, many] {
-                let outcome = publish(&jetstream, way, behind, messages(count)).await;
+                let messages = messages(count).into_iter();
+                let outcome = publish(&jetstream, way, behind, messages).await;
                 assert!(matches!(outcome, Err(PublishError::Fenced)), "{outcome:?}");
             }
         }

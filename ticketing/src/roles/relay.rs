@@ -53,6 +53,9 @@ pub(crate) struct Settings {
     /// For tests: publish without waiting for others to end.
     #[arg(long, hide = true)]
     racing: bool,
+    /// For tests: publish one message after the other, as to a server without atomic batches.
+    #[arg(long, hide = true)]
+    one_by_one: bool,
     #[command(flatten)]
     metrics: Metrics,
 }
@@ -111,6 +114,7 @@ impl Settings {
             partitions: self.streams.partitions,
             limits: self.streams.limits(),
             sharing: if self.racing { Sharing::Racing } else { Sharing::Leases },
+            atomic_batches: !self.one_by_one,
             ..relay::Settings::at(self.login.at(&self.nats.nats_url)?)
         };
         Ok((self.log.open()?, self.database.open()?, streams))
