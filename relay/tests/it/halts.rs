@@ -9,7 +9,7 @@ use relay::desk::{DeskError, Next};
 use relay::{Halt, Partition, Settings};
 
 use crate::history;
-use crate::world::World;
+use crate::world::{World, plain};
 
 async fn published(seed: u64) -> World {
     let world = World::start().await;
@@ -19,10 +19,6 @@ async fn published(seed: u64) -> World {
     world.until_recorded(world.published().await).await;
     relay.stop().await;
     world
-}
-
-fn plain() -> Partition {
-    Partition::all(relay::STREAM, 1).remove(0)
 }
 
 async fn broker(world: &World) -> jetstream::Context {

@@ -6,8 +6,11 @@
     reason = "the helpers of tests fail as tests do, on the spot"
 )]
 
+mod cluster;
 mod halts;
 mod history;
+mod logins;
+mod measured;
 mod order;
 mod outages;
 mod partitions;

@@ -2,10 +2,10 @@
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, stream};
-use relay::{Difference, Nats, Partition, Verdict};
+use relay::{Difference, Nats, Verdict};
 
 use crate::history;
-use crate::world::World;
+use crate::world::{World, plain};
 
 /// A message as it is published.
 #[derive(Clone)]
@@ -61,10 +61,6 @@ async fn messages(world: &World) -> Vec<Message> {
         messages.push(Message { subject: message.subject.to_string(), headers, body });
     }
     messages
-}
-
-fn plain() -> Partition {
-    Partition::all(relay::STREAM, 1).remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,10 +173,13 @@ impl World {
 
     /// Waits until everything that is for a stream is in it, and it is as it should be.
     pub(crate) async fn until_verified(&self, partition: &Partition) -> Verdict {
-        let (deadline, nats) = (Instant::now() + PATIENCE, Nats::at(self.nats.url()));
-        let events = self.events();
+        self.until_verified_at(&Nats::at(self.nats.url()), partition).await
+    }
+
+    pub(crate) async fn until_verified_at(&self, nats: &Nats, partition: &Partition) -> Verdict {
+        let (deadline, events) = (Instant::now() + PATIENCE, self.events());
         loop {
-            match relay::verify(&events, &self.pool, &nats, partition, |_, _| {}).await {
+            match relay::verify(&events, &self.pool, nats, partition, |_, _| {}).await {
                 Ok(verdict) if verdict.first_difference.is_some() => panic!("{verdict:?}"),
                 Ok(verdict) if verdict.waiting == 0 => return verdict,
                 outcome => assert!(Instant::now() < deadline, "{outcome:?}"),
@@ -199,11 +202,16 @@ impl World {
 
     /// Waits until Postgres knows that so many were published.
     pub(crate) async fn until_recorded(&self, count: u64) {
+        self.until_recorded_in(&self.pool, count).await;
+    }
+
+    /// The same of a Postgres of the test's own.
+    pub(crate) async fn until_recorded_in(&self, pool: &PgPool, count: u64) {
         let deadline = Instant::now() + PATIENCE;
         let count = i64::try_from(count).unwrap();
         loop {
             let recorded = sqlx::query_scalar::<_, i64>("SELECT sequence FROM relay.progress")
-                .fetch_optional(&self.pool)
+                .fetch_optional(pool)
                 .await;
             if recorded.is_ok_and(|recorded| recorded == Some(count)) {
                 return;
@@ -212,6 +220,11 @@ impl World {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// The stream of a relay without partitions.
+pub(crate) fn plain() -> Partition {
+    Partition::all(relay::STREAM, 1).remove(0)
 }
 
 fn repeated(facts: &[Fact]) -> Vec<&str> {

@@ -28,6 +28,10 @@ use crate::program::{Program, outcome, ticketing};
 use proxy::Proxy;
 
 const EVENTS_DEFAULT: u64 = 30_000;
+/// Of the way without atomic batches: a shorter storm, as the rest is the same.
+const EVENTS_ONE_BY_ONE: u64 = 6_000;
+/// In a storm of the usual length.
+const TROUBLES_MIN: u64 = 25;
 const TICKETS: u64 = 300;
 const RELAYS: usize = 3;
 /// Long enough for everything to be published after the last trouble, on a busy machine.
@@ -39,15 +43,25 @@ struct World {
     postgres: TestPostgres,
     proxy: Proxy,
     relays: Vec<Program>,
-    mutant: Option<&'static str>,
+    kind: Kind,
+}
+
+/// Of relays.
+#[derive(Clone, Copy)]
+enum Kind {
+    Usual,
+    /// Without atomic batches.
+    OneByOne,
+    #[cfg(feature = "mutants")]
+    Mutant(&'static str),
 }
 
 impl World {
-    async fn start(mutant: Option<&'static str>) -> Self {
+    async fn start(kind: Kind) -> Self {
         let (log, nats, postgres) =
             (TestLog::start().await, TestNats::start().await, TestPostgres::start().await);
         let proxy = Proxy::before(nats.url()).await;
-        let mut world = Self { log, nats, postgres, proxy, relays: Vec::new(), mutant };
+        let mut world = Self { log, nats, postgres, proxy, relays: Vec::new(), kind };
         for _ in 0..RELAYS {
             let relay = world.relay();
             world.relays.push(relay);
@@ -59,8 +73,11 @@ impl World {
         let mut command = ticketing(["relay", "run", "--racing"]);
         command.env("NATS_URL", self.proxy.url());
         self.places(&mut command);
-        if let Some(mutant) = self.mutant {
-            command.env("TICKETING_MUTANT", mutant);
+        match self.kind {
+            Kind::Usual => {}
+            Kind::OneByOne => drop(command.arg("--one-by-one")),
+            #[cfg(feature = "mutants")]
+            Kind::Mutant(mutant) => drop(command.env("TICKETING_MUTANT", mutant)),
         }
         Program::start(command)
     }
@@ -132,18 +149,19 @@ impl World {
 }
 
 /// Sells while everything goes wrong. Gives what the judge says, and what went wrong how often.
-async fn storm(mutant: Option<&'static str>) -> (bool, String) {
+async fn storm(kind: Kind, events: u64) -> (bool, String) {
     let seed = setting("RELAY_STORM_SEED").unwrap_or_else(|| rand::rng().random());
-    let events: u64 = setting("RELAY_STORM_EVENTS").unwrap_or(EVENTS_DEFAULT);
+    let events: u64 = setting("RELAY_STORM_EVENTS").unwrap_or(events);
+    let troubles_min = TROUBLES_MIN * events.min(EVENTS_DEFAULT) / EVENTS_DEFAULT;
     println!("RELAY_STORM_SEED={seed}");
-    let mut world = World::start(mutant).await;
+    let mut world = World::start(kind).await;
     let connection_string = world.log.connection_string();
     let settings = eventlog::Settings { connection_string, build: "test".to_owned() };
     let log = EventLog::new(settings).unwrap();
     let selling = tokio::spawn(sell(log, events));
     let mut dice = StdRng::seed_from_u64(seed);
     let mut troubles = 0;
-    while !selling.is_finished() || troubles < 25 {
+    while !selling.is_finished() || troubles < troubles_min {
         let what = world.trouble(&mut dice).await;
         println!("{what}");
         troubles += 1;
@@ -202,7 +220,13 @@ fn setting<T: FromStr>(name: &str) -> Option<T> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_kills_and_outages_leaves_the_stream_equal_to_the_log() {
-    let (good, said) = storm(None).await;
+    let (good, said) = storm(Kind::Usual, EVENTS_DEFAULT).await;
+    assert!(good, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn and_so_does_one_without_atomic_batches() {
+    let (good, said) = storm(Kind::OneByOne, EVENTS_ONE_BY_ONE).await;
     assert!(good, "{said}");
 }
 
@@ -210,10 +234,10 @@ async fn a_storm_of_kills_and_outages_leaves_the_stream_equal_to_the_log() {
 /// `cargo nextest run -p ticketing --features mutants relay_storm --run-ignored only --no-capture`.
 #[cfg(feature = "mutants")]
 mod mutants {
-    use super::storm;
+    use super::{EVENTS_DEFAULT, Kind, storm};
 
     async fn shows(mutant: &'static str) {
-        let (good, said) = storm(Some(mutant)).await;
+        let (good, said) = storm(Kind::Mutant(mutant), EVENTS_DEFAULT).await;
         println!("{mutant}: {said}");
         assert!(!good, "{said}");
     }
@@ -221,7 +245,7 @@ mod mutants {
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn without_message_ids_the_fence_alone_holds() {
-        let (good, said) = storm(Some("no-ids")).await;
+        let (good, said) = storm(Kind::Mutant("no-ids"), EVENTS_DEFAULT).await;
         assert!(good, "{said}");
     }
 
