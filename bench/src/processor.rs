@@ -1,6 +1,6 @@
 //! Processor time, by Linux's own count.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +11,26 @@ use anyhow::Context;
 /// When `/proc` is not as Linux has it.
 pub fn own_cpu() -> anyhow::Result<Duration> {
     cpu(Path::new("/proc/self/stat"))
+}
+
+/// What a process and its children have used, as far as they are still there.
+///
+/// # Errors
+/// When it has ended, or `/proc` is not as Linux has it.
+pub fn cpu_with_children(pid: u32) -> anyhow::Result<Duration> {
+    let of = |pid: &str, file: &str| PathBuf::from(format!("/proc/{pid}/{file}"));
+    let parent = pid.to_string();
+    let mut used = cpu(&of(&parent, "stat"))?;
+    // Each thread of the parent has its own list.
+    for thread in std::fs::read_dir(of(&parent, "task"))? {
+        let children = std::fs::read_to_string(thread?.path().join("children"))?;
+        // One may end meanwhile.
+        used += children
+            .split_whitespace()
+            .filter_map(|child| cpu(&of(child, "stat")).ok())
+            .sum::<Duration>();
+    }
+    Ok(used)
 }
 
 /// What the process of a `/proc/<pid>/stat` has used, to a hundredth of a second.

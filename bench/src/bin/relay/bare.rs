@@ -7,11 +7,13 @@ use anyhow::{Context, ensure};
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::stream::Config;
 use async_nats::{HeaderMap, Request};
+use bench::processor::own_cpu;
 use bytes::Bytes;
 use futures::StreamExt;
 use uuid::Uuid;
 
 use crate::place::Place;
+use crate::turn::Turn;
 
 /// As many as the relay stores in one step.
 const BATCH_MESSAGES: usize = 200;
@@ -23,8 +25,8 @@ struct Message {
     body: Bytes,
 }
 
-/// Messages a second.
-pub(crate) async fn publish(place: &Place, count: u64) -> anyhow::Result<f64> {
+/// Publishes so many.
+pub(crate) async fn publish(place: &Place, count: u64) -> anyhow::Result<Turn> {
     let jetstream = &place.jetstream;
     let messages = read(place, count).await?;
     let _absent = jetstream.delete_stream(STREAM).await;
@@ -39,6 +41,7 @@ pub(crate) async fn publish(place: &Place, count: u64) -> anyhow::Result<f64> {
     };
     jetstream.create_stream(config).await?;
     let client = jetstream.client();
+    let (before, own_before) = (place.used()?, own_cpu()?);
     let (begun, mut messages) = (Instant::now(), messages.into_iter().peekable());
     while messages.peek().is_some() {
         let batch: Vec<Message> = messages.by_ref().take(BATCH_MESSAGES).collect();
@@ -57,7 +60,13 @@ pub(crate) async fn publish(place: &Place, count: u64) -> anyhow::Result<f64> {
             ensure!(!told.contains("error"), "{told}");
         }
     }
-    Ok(count as f64 / begun.elapsed().as_secs_f64())
+    let took = begun.elapsed();
+    Ok(Turn {
+        messages: count,
+        took,
+        publisher: own_cpu()?.saturating_sub(own_before),
+        others: place.used()?.since(before),
+    })
 }
 
 /// What the relay has published, with its headers.

@@ -3,6 +3,7 @@
 //!
 //! - `place` — the log, Postgres, NATS and the relay, each a process of its own
 //! - `bare` — the bare publisher
+//! - `turn` — what a turn of either comes to
 //! - `idle` — from the log to a consumer when nothing else happens
 //! - `bench::history` — what the log is filled with
 
@@ -17,6 +18,7 @@
 mod bare;
 mod idle;
 mod place;
+mod turn;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,6 +28,7 @@ use bench::figures::short;
 use clap::Parser;
 
 use place::Place;
+use turn::Turn;
 
 /// How fast the relay is on this machine.
 ///
@@ -66,18 +69,23 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(settings: &Settings, place: &Place) -> anyhow::Result<()> {
-    let (mut ratios, mut rates) = (Vec::new(), Vec::new());
+    let (mut ratios, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     println!(
         "| round | bare publisher, messages/s | relay, messages/s | ratio |\n|---|--:|--:|--:|"
     );
     for round in 1..=settings.rounds {
         let relay = relayed(place, settings.messages).await?;
         let bare = bare::publish(place, settings.messages).await?;
-        println!("| {round} | {} | {} | {:.2} |", short(bare), short(relay), relay / bare);
-        ratios.push(relay / bare);
-        rates.push(relay);
+        let (fast, faster) = (relay.rate(), bare.rate());
+        println!("| {round} | {} | {} | {:.2} |", short(faster), short(fast), fast / faster);
+        ratios.push(fast / faster);
+        rates.push(fast);
+        costs.push(format!("| {round}, bare publisher | {} |", bare.processor()));
+        costs.push(format!("| {round}, relay | {} |", relay.processor()));
     }
     println!("| median | | {} | {:.2} |\n", short(median(&mut rates)), median(&mut ratios));
+    println!("| µs of processor time a message | publisher | log | NATS | Postgres |");
+    println!("|---|--:|--:|--:|--:|\n{}\n", costs.join("\n"));
     catch_up(place).await?;
     let relay = place.relay()?;
     let latencies = idle::measure(place, settings.singles).await?;
@@ -86,16 +94,21 @@ async fn measure(settings: &Settings, place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rate of the first so many messages of a stream that is filled from the beginning.
-async fn relayed(place: &Place, messages: u64) -> anyhow::Result<f64> {
+/// The first so many messages of a stream that is filled from the beginning.
+async fn relayed(place: &Place, messages: u64) -> anyhow::Result<Turn> {
     place.rewind().await?;
     let relay = place.relay()?;
     let first = place.until_published(1).await?;
-    let begun = Instant::now();
+    let (begun, before, own_before) = (Instant::now(), place.used()?, relay.used()?);
     let last = place.until_published(messages).await?;
-    let rate = (last - first) as f64 / begun.elapsed().as_secs_f64();
+    let turn = Turn {
+        messages: last - first,
+        took: begun.elapsed(),
+        publisher: relay.used()?.saturating_sub(own_before),
+        others: place.used()?.since(before),
+    };
     relay.end().await?;
-    Ok(rate)
+    Ok(turn)
 }
 
 /// Everything that is public, with a look at the memory of the relay.
@@ -123,5 +136,5 @@ fn median(numbers: &mut [f64]) -> f64 {
     numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }
 
-/// How often is looked what the stream holds.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often is looked what the stream holds; each look costs NATS a little.
+const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -1,9 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use async_nats::jetstream;
 use bench::history;
+use bench::processor::cpu_with_children;
 use eventlog::EventLog;
 use local_services::{Durability, Nats, Postgres};
 use relay::desk::Desk;
@@ -20,7 +22,7 @@ pub(crate) struct Place {
     log_url: String,
     postgres: Postgres,
     nats: Nats,
-    _log: Child,
+    log: Child,
 }
 
 /// A running relay; it is killed when this is dropped.
@@ -45,7 +47,7 @@ impl Place {
             nats: relay::Nats::at(nats.relay_url()),
         };
         let jetstream = desk.nats.connect().await?;
-        Ok(Self { desk, jetstream, log_url, postgres, nats, _log: log })
+        Ok(Self { desk, jetstream, log_url, postgres, nats, log })
     }
 
     pub(crate) async fn close(self) {
@@ -88,12 +90,45 @@ impl Place {
         }
     }
 
+    /// Processor time so far, of all that the relay stands between.
+    pub(crate) fn used(&self) -> anyhow::Result<Used> {
+        Ok(Used {
+            log: cpu_with_children(self.log.id().context("the log has ended")?)?,
+            nats: cpu_with_children(self.nats.pid().unsigned_abs())?,
+            postgres: cpu_with_children(self.postgres.pid().unsigned_abs())?,
+        })
+    }
+
     pub(crate) async fn public(&self) -> anyhow::Result<u64> {
         Ok(relay::count_public(&self.desk.log).await?)
     }
 }
 
+/// Processor time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    pub(crate) log: Duration,
+    pub(crate) nats: Duration,
+    pub(crate) postgres: Duration,
+}
+
+impl Used {
+    /// Since an earlier look.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            log: self.log.saturating_sub(before.log),
+            nats: self.nats.saturating_sub(before.nats),
+            postgres: self.postgres.saturating_sub(before.postgres),
+        }
+    }
+}
+
 impl Relay {
+    /// Processor time so far.
+    pub(crate) fn used(&self) -> anyhow::Result<Duration> {
+        cpu_with_children(self.0.id().context("it has ended")?)
+    }
+
     /// As it ends in order, so that the next need not wait for its lease.
     pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         let pid = self.0.id().context("it has ended")?;
