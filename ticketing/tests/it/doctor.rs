@@ -1,6 +1,6 @@
 //! `ticketing doctor`: what is there, and what to do about what is not.
 
-use embedded_log::testing::TestLog;
+use embedded_log::testing::{TestCertificate, TestLog};
 use local_services::testing::{TestDatabase, TestFolder, TestNats};
 use tokio::process::Command;
 
@@ -64,6 +64,38 @@ async fn what_is_there_is_said_to_be_good() {
         assert!(bad.len() == 1 && bad[0].contains(part), "{name}: {said}");
         assert!(!said.contains("secret@"), "{said}");
     }
+}
+
+/// The settings of a login reach NATS: here it asks for a password and for a certificate.
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_examined_as_whom_the_settings_name() {
+    let folder = TestFolder::new();
+    let certificate = TestCertificate::make(folder.path());
+    let nats = TestNats::start_with(&format!(
+        "authorization {{ user: relay, password: right }}\ntls {{ cert_file: {:?}, key_file: {:?}, \
+         ca_file: {:?}, verify: true }}\n",
+        certificate.certificate, certificate.key, certificate.authority
+    ))
+    .await;
+    let (authority, shown, key) = (
+        certificate.authority.display().to_string(),
+        certificate.certificate.display().to_string(),
+        certificate.key.display().to_string(),
+    );
+    let settings = [
+        ("NATS_URL", nats.url()),
+        ("TICKETING_NATS_USER", "relay"),
+        ("TICKETING_NATS_PASSWORD", "right"),
+        ("TICKETING_NATS_CA", &authority),
+        ("TICKETING_NATS_CERTIFICATE", &shown),
+        ("TICKETING_NATS_KEY", &key),
+    ];
+    let (good, said) = examined(doctor(&folder, &settings)).await;
+    assert!(good, "{said}");
+    let mut command = doctor(&folder, &settings);
+    command.env("TICKETING_NATS_PASSWORD", "guessed");
+    let (good, said) = examined(command).await;
+    assert!(!good && !said.contains("guessed"), "{said}");
 }
 
 #[tokio::test]

@@ -75,9 +75,13 @@ impl World {
         self.places(&mut command);
         match self.kind {
             Kind::Usual => {}
-            Kind::OneByOne => drop(command.arg("--one-by-one")),
+            Kind::OneByOne => {
+                command.arg("--one-by-one");
+            }
             #[cfg(feature = "mutants")]
-            Kind::Mutant(mutant) => drop(command.env("TICKETING_MUTANT", mutant)),
+            Kind::Mutant(mutant) => {
+                command.env("TICKETING_MUTANT", mutant);
+            }
         }
         Program::start(command)
     }
