@@ -22,7 +22,7 @@ async fn only_this_one_comes_in(nats: Nats, others: Vec<Nats>) {
         let refused = other.connect().await.expect_err("anybody may come in");
         let source = refused.source().map(ToString::to_string).unwrap_or_default();
         let told = format!("{refused}: {source}").to_lowercase();
-        let expected = ["authorization", "certificate"];
+        let expected = ["authorization", "certificate", "fatal alert"];
         assert!(expected.iter().any(|words| told.contains(words)), "{told}");
     }
     let world = World::start().await;
