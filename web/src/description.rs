@@ -44,6 +44,7 @@ pub fn described(mut routes: OpenApi) -> OpenApi {
     routes.tags = Some(TAGS.into_iter().map(tag).collect());
     for (path, item) in &mut routes.paths.paths {
         for (method, operation) in operations(item) {
+            operation.operation_id = Some(operation_id(&method, path));
             common::complete(path, !method.is_safe(), operation);
         }
     }
@@ -56,6 +57,14 @@ pub fn described(mut routes: OpenApi) -> OpenApi {
 pub(crate) fn routes(described_routes: OpenApi) -> serde_json::Result<Router> {
     let document = serde_json::to_vec(&described(described_routes))?;
     Ok(page::routes(document.into()))
+}
+
+/// `put_tickets_id`. Two functions of the same name may serve two routes; no two operations may have
+/// the same id, or the page would ask for one when the other is meant.
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path.split(|at: char| !at.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty() && *word != "api");
+    words.fold(method.as_str().to_ascii_lowercase(), |id, word| id + "_" + word)
 }
 
 /// What can be asked of a path, by method.

@@ -1,5 +1,6 @@
 //! The description of the HTTP API: as committed, and as the routes keep it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -28,4 +29,15 @@ fn the_committed_description_is_that_of_the_routes() {
         "command-api/openapi.json is not what the routes say; if it is meant, write it anew: \
          UPDATE_SNAPSHOTS=1 cargo test -p ticketing --test it openapi"
     );
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let document = committed();
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let mut known = BTreeSet::new();
+    for id in operations.map(|operation| operation["operationId"].as_str().unwrap()) {
+        assert!(known.insert(id), "{id}");
+    }
 }

@@ -12,7 +12,8 @@ use utoipa_swagger_ui::Config;
 
 use crate::problem::ApiError;
 
-/// Scripts only from here and none in the page; Swagger UI draws its arrows as `data:` images.
+/// Scripts and styles only from here and none in the page; Swagger UI draws its arrows as `data:`
+/// images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
@@ -20,8 +21,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 const CACHED: &str = "public, max-age=3600";
 
 pub(super) fn routes(document: Bytes) -> Router {
-    // Its own validator is a service on the internet.
-    let config = Arc::new(Config::from("/openapi.json").validator_url("none"));
+    // Its own validator is a service on the internet, and the bar at the top of its other layout asks
+    // for descriptions from elsewhere.
+    let config = Config::from("/openapi.json").validator_url("none").use_base_layout();
+    let config = Arc::new(config);
     let index = Arc::clone(&config);
     Router::new()
         .route("/openapi.json", get(async move || (kind("application/json"), document)))
