@@ -11,7 +11,10 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use domain::id::CommandId;
 use domain::{
     Account, Aggregate, Cause, DomainEvent, EmailClaim, Event, Metadata, Notice, Order, Payment,
     Position, Recorded, Revision, Ticket, Timestamp,
@@ -64,6 +67,14 @@ pub(crate) struct Stored {
     pub(crate) at: Timestamp,
 }
 
+/// The part of the metadata by which a command is known again.
+#[derive(Deserialize)]
+pub(crate) struct GivenCommand<'a> {
+    pub(crate) command: CommandId,
+    #[serde(borrow, default)]
+    pub(crate) fingerprint: Option<Cow<'a, str>>,
+}
+
 /// How serde writes an adjacently tagged event.
 #[derive(Deserialize, Serialize)]
 struct Tagged<'a> {
@@ -108,20 +119,31 @@ pub(crate) fn encode<E: Event>(event: &E, id: Uuid, metadata: Bytes) -> Result<E
 }
 
 pub(crate) fn decode<E: Event>(stored: &Stored) -> Result<Recorded<E>, LogError> {
-    let undecodable = |reason: String| stored.undecodable(reason);
-    let event = lifted::<E>(&stored.event_type, &stored.body).map_err(undecodable)?;
-    let metadata = serde_json::from_slice(&stored.metadata)
-        .map_err(|error| stored.undecodable(format!("its metadata: {error}")))?;
     Ok(Recorded {
-        event,
+        event: decode_event(stored)?,
         event_type: stored.event_type.clone(),
         id: stored.id,
         stream: stored.stream.clone(),
         revision: stored.revision,
         position: stored.position,
-        metadata,
+        metadata: decode_metadata(stored)?,
         at: stored.at,
     })
+}
+
+/// Only what happened: a history is folded from thousands of events.
+pub(crate) fn decode_event<E: Event>(stored: &Stored) -> Result<E, LogError> {
+    lifted::<E>(&stored.event_type, &stored.body).map_err(|reason| stored.undecodable(reason))
+}
+
+/// Only which command it came from.
+pub(crate) fn decode_command(stored: &Stored) -> Result<GivenCommand<'_>, LogError> {
+    decode_metadata(stored)
+}
+
+fn decode_metadata<'a, T: Deserialize<'a>>(stored: &'a Stored) -> Result<T, LogError> {
+    serde_json::from_slice(&stored.metadata)
+        .map_err(|error| stored.undecodable(format!("its metadata: {error}")))
 }
 
 /// None for what is not ours: events of the log itself, and streams of others.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::Aggregate;
 use tokio::time::Instant;
 
-use crate::codec::{Stored, decode};
+use crate::codec::{Stored, decode_event};
 use crate::connection::{Connection, FeedEvent, retry_backoff};
 use crate::execute::stream_of;
 use crate::{Loaded, LogError};
@@ -58,8 +58,8 @@ pub(crate) fn absorb<A: Aggregate>(
     stored: &Stored,
 ) -> Result<(), LogError> {
     if !stored.is_of_the_log() {
-        let recorded = decode::<A::Event>(stored)?;
-        loaded.state = std::mem::take(&mut loaded.state).evolve(&recorded.event);
+        let event = decode_event::<A::Event>(stored)?;
+        loaded.state = std::mem::take(&mut loaded.state).evolve(&event);
     }
     loaded.revision = Some(stored.revision);
     loaded.position = Some(stored.position);

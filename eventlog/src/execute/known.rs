@@ -5,7 +5,7 @@ use domain::{Aggregate, Position, Revision};
 use tokio::time::Instant;
 
 use super::commands::Commands;
-use crate::codec::{Stored, decode};
+use crate::codec::{Stored, decode_command, decode_event};
 use crate::connection::Way;
 use crate::{Loaded, LogError};
 
@@ -50,10 +50,10 @@ impl<A: Aggregate> Known<A> {
             return Err(stored.undecodable("events before it are missing from its stream"));
         }
         if !stored.is_of_the_log() {
-            let recorded = decode::<A::Event>(stored)?;
-            self.state = mem::take(&mut self.state).evolve(&recorded.event);
-            let fingerprint = recorded.metadata.fingerprint.as_deref();
-            self.commands.insert(recorded.metadata.command, fingerprint, stored.revision);
+            let event = decode_event::<A::Event>(stored)?;
+            let given = decode_command(stored)?;
+            self.state = mem::take(&mut self.state).evolve(&event);
+            self.commands.insert(given.command, given.fingerprint.as_deref(), stored.revision);
         }
         self.revision = Some(stored.revision);
         self.position = Some(stored.position);
