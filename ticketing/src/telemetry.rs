@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 /// Ours in full, of the libraries only what is wrong.
-const FILTER: &str = "info,sqlx=warn,kurrentdb=warn,async_nats=warn,fjall=warn,lsm_tree=warn,tower_http=warn,\
+const FILTER: &str = "info,sqlx=warn,kurrentdb=warn,async_nats=warn,fjall=warn,lsm_tree=warn,\
      stripe=error,opentelemetry=warn";
 
 const WATCH_EVERY: Duration = Duration::from_secs(5);

@@ -4,10 +4,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use tokio::time::timeout;
@@ -17,24 +15,21 @@ use crate::problem::ApiError;
 /// The largest body of a request.
 pub(crate) const BYTES_MAX: usize = 64 * 1024;
 
-pub(crate) async fn collect(
-    State(within): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// The same request with its body at hand.
+pub(crate) async fn collected(request: Request, within: Duration) -> Result<Request, ApiError> {
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return Ok(request);
     }
     let (parts, body) = request.into_parts();
     let announced = parts.headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BYTES_MAX) {
-        return ApiError::too_large().into_response();
+        return Err(ApiError::too_large());
     }
     match timeout(within, Limited::new(body, BYTES_MAX).collect()).await {
-        Ok(Ok(whole)) => next.run(Request::from_parts(parts, Body::from(whole.to_bytes()))).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => ApiError::too_large().into_response(),
-        Ok(Err(_)) => ApiError::bad_request("The body could not be read").into_response(),
-        Err(_) => ApiError::body_too_slow().into_response(),
+        Ok(Ok(whole)) => Ok(Request::from_parts(parts, Body::from(whole.to_bytes()))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large()),
+        Ok(Err(_)) => Err(ApiError::bad_request("The body could not be read")),
+        Err(_) => Err(ApiError::body_too_slow()),
     }
 }

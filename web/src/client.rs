@@ -51,9 +51,13 @@ where
     }
 }
 
-/// The same routes, each request counted first. Servers that share a [`Web`] count together.
+/// The same routes, each request counted first, unless nothing is limited. Servers that share a
+/// [`Web`] count together.
 pub(crate) fn limited(router: Router, web: &Web) -> Router {
-    router.route_layer(from_fn_with_state(web.clone(), count))
+    match web.limits() {
+        Some(_) => router.route_layer(from_fn_with_state(web.clone(), count)),
+        None => router,
+    }
 }
 
 async fn count(State(web): State<Web>, mut request: Request, next: Next) -> Response {

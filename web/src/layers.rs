@@ -1,18 +1,22 @@
 //! What is done with every request, whatever its route.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::deadline::Deadline;
 use crate::problem::ApiError;
 use crate::request_id::{self, RequestId};
-use crate::{command, head};
+use crate::serve::Bounds;
+use crate::{body, command, head};
 
 /// Names the request; gives every error its form and every answer its protective headers; writes how
 /// it went to the log and the metrics.
@@ -54,6 +58,25 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels).record(took);
     response
+}
+
+/// Reads the body, then asks the route, both in time. A handler that panics costs its request only.
+pub(crate) async fn bounded(
+    State(bounds): State<Bounds>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let until = Instant::now().checked_add(bounds.request_within);
+    request.extensions_mut().insert(Deadline(until));
+    let answer = async {
+        let request = body::collected(request, bounds.body_within).await?;
+        Ok::<_, ApiError>(next.run(request).await)
+    };
+    match timeout(bounds.request_within, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(panic)) => panicked(&*panic).into_response(),
+        Err(_) => ApiError::of_status(StatusCode::SERVICE_UNAVAILABLE).into_response(),
+    }
 }
 
 /// Gives an error its whole body: errors of ours the address they are about, and those of other
@@ -102,11 +125,11 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 /// The answer when a handler panicked. What it said is in the log only.
-pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+fn panicked(panic: &(dyn Any + Send)) -> ApiError {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!("a handler panicked: {}", text.unwrap_or("without a word"));
-    ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+    ApiError::of_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Only names that we know: a label made up by a client would be a new time series each.

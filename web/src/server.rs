@@ -2,15 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::client::limited;
 use crate::description::{self, Api};
@@ -18,7 +15,7 @@ use crate::health::{self, ReadyCheck};
 use crate::problem::ApiError;
 use crate::serve::{self, Bounds};
 use crate::session::Web;
-use crate::{body, cors, deadline, layers};
+use crate::{cors, layers};
 
 /// What is served at one address.
 pub struct Server {
@@ -48,27 +45,21 @@ impl Server {
     }
 }
 
-/// The router with all that surrounds it; the last layer is the outermost.
+/// The router with all that surrounds it; the last layer is the outermost. They are few: each copies
+/// all that is within it for every request.
 fn layered(router: Router, web: &Web, bounds: &Bounds) -> Router {
     let router = router
         .fallback(|| async { ApiError::of_status(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async {
             ApiError::of_status(StatusCode::METHOD_NOT_ALLOWED)
         })
-        .layer(from_fn_with_state(bounds.body_within, body::collect))
-        .layer(timeout(bounds.request_within))
-        .layer(from_fn_with_state(bounds.request_within, deadline::begin))
-        .layer(CatchPanicLayer::custom(layers::panicked));
+        .layer(from_fn_with_state(*bounds, layers::bounded));
     // Without it an `OPTIONS` is a method like any other that is not known.
     let router = match web.origins() {
         [] => router,
         origins => router.layer(cors::layer(origins)),
     };
     router.layer(from_fn(layers::around))
-}
-
-fn timeout(within: Duration) -> TimeoutLayer {
-    TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, within)
 }
 
 #[cfg(test)]

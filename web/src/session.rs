@@ -24,15 +24,17 @@ const NAME_PLAIN: &str = "session";
 /// What both APIs share: the keys, the accounts, and how cookies are set. Cheap to clone; the
 /// state of each router holds it and gives it out by `FromRef`.
 #[derive(Clone)]
-pub struct Web {
-    session_key: Arc<hmac::Key>,
-    fingerprint_key: Arc<hmac::Key>,
-    token_keys: Arc<TokenKeys>,
-    pub(crate) accounts: Arc<dyn Accounts>,
+pub struct Web(Arc<Inner>);
+
+struct Inner {
+    session_key: hmac::Key,
+    fingerprint_key: hmac::Key,
+    token_keys: TokenKeys,
+    accounts: Arc<dyn Accounts>,
     secure_cookies: bool,
-    limits: Option<Arc<Limits>>,
+    limits: Option<Limits>,
     proxies: u8,
-    origins: Arc<[String]>,
+    origins: Vec<String>,
 }
 
 /// What [`Web`] is made from.
@@ -54,7 +56,9 @@ pub struct Settings {
 
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web").field("secure_cookies", &self.secure_cookies).finish_non_exhaustive()
+        f.debug_struct("Web")
+            .field("secure_cookies", &self.0.secure_cookies)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,36 +78,36 @@ impl Web {
         let master = hmac::Key::new(hmac::HMAC_SHA256, &session_key);
         let derived = |purpose: &str| {
             let key = hmac::sign(&master, purpose.as_bytes());
-            Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+            hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())
         };
-        Self {
+        Self(Arc::new(Inner {
             session_key: derived("session cookie"),
             fingerprint_key: derived("request fingerprint"),
-            token_keys: Arc::new(token_keys),
+            token_keys,
             accounts,
             secure_cookies,
-            limits: limits.then(|| Arc::new(Limits::new())),
+            limits: limits.then(Limits::new),
             proxies,
-            origins: origins.into(),
-        }
+            origins,
+        }))
     }
 
     #[must_use]
-    pub fn accounts(&self) -> &dyn Accounts {
-        self.accounts.as_ref()
+    pub fn accounts(&self) -> &Arc<dyn Accounts> {
+        &self.0.accounts
     }
 
     /// Signs somebody in, for as long as the session lasts.
     #[must_use]
     pub fn session_cookie(&self, session: &Session) -> SetCookie {
         let lives = (session.expires_at - Utc::now()).to_std().unwrap_or_default();
-        SetCookie::new(self.session_name(), &self.seal(session), lives, self.secure_cookies)
+        SetCookie::new(self.session_name(), &self.seal(session), lives, self.0.secure_cookies)
     }
 
     /// Signs out whoever is signed in.
     #[must_use]
     pub fn clear_session(&self) -> SetCookie {
-        SetCookie::new(self.session_name(), "", Duration::ZERO, self.secure_cookies)
+        SetCookie::new(self.session_name(), "", Duration::ZERO, self.0.secure_cookies)
     }
 
     /// The session that a request presents, if we have signed it and it is not over. Whoever
@@ -121,24 +125,24 @@ impl Web {
     }
 
     pub(crate) fn token_keys(&self) -> &TokenKeys {
-        &self.token_keys
+        &self.0.token_keys
     }
 
     /// None: nothing is limited.
     pub(crate) fn limits(&self) -> Option<&Limits> {
-        self.limits.as_deref()
+        self.0.limits.as_ref()
     }
 
     pub(crate) fn proxies(&self) -> u8 {
-        self.proxies
+        self.0.proxies
     }
 
     pub(crate) fn origins(&self) -> &[String] {
-        &self.origins
+        &self.0.origins
     }
 
     pub(crate) fn fingerprint(&self, request: &[&[u8]]) -> String {
-        let mut context = hmac::Context::with_key(&self.fingerprint_key);
+        let mut context = hmac::Context::with_key(&self.0.fingerprint_key);
         for part in request {
             // The length before each part: no two different requests read the same.
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -148,25 +152,25 @@ impl Web {
     }
 
     pub(crate) fn secure_cookies(&self) -> bool {
-        self.secure_cookies
+        self.0.secure_cookies
     }
 
     fn session_name(&self) -> &'static str {
-        if self.secure_cookies { NAME_SECURE } else { NAME_PLAIN }
+        if self.0.secure_cookies { NAME_SECURE } else { NAME_PLAIN }
     }
 
     /// `<account>.<session>.<end, seconds since 1970>.<signature over what is before it>`.
     fn seal(&self, session: &Session) -> String {
         let Session { account, session, expires_at } = session;
         let text = format!("{account}.{session}.{}", expires_at.timestamp());
-        let signature = hmac::sign(&self.session_key, text.as_bytes());
+        let signature = hmac::sign(&self.0.session_key, text.as_bytes());
         format!("{text}.{}", hex::encode(signature))
     }
 
     fn open(&self, value: &str) -> Option<Session> {
         let (text, signature) = value.rsplit_once('.')?;
         let signature = hex::decode(signature).ok()?;
-        hmac::verify(&self.session_key, text.as_bytes(), &signature).ok()?;
+        hmac::verify(&self.0.session_key, text.as_bytes(), &signature).ok()?;
         let mut parts = text.split('.');
         let account = parts.next()?.parse().ok()?;
         let session = parts.next()?.parse().ok()?;

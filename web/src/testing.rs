@@ -111,7 +111,7 @@ fn stranger(web: &Web) -> Web {
         proxies: 0,
         origins: Vec::new(),
     };
-    Web::new(settings, Arc::clone(&web.accounts))
+    Web::new(settings, Arc::clone(web.accounts()))
 }
 
 fn encoded(json: &serde_json::Value) -> String {

@@ -1,4 +1,5 @@
 use std::future::pending;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
