@@ -3,6 +3,9 @@
 //! The client crate never recovers once it has failed to reconnect, and in a cluster it stays with
 //! a node that is gone. So whatever goes wrong for no reason of the call itself, the client is
 //! thrown away, and the next call makes a new one.
+//!
+//! What the client crate does for a call is a large future, and whoever awaits it is as large, however
+//! seldom that is; so each is boxed. Every command would be moved about with room for all of them.
 
 mod append;
 mod feed;
@@ -15,6 +18,7 @@ use std::time::Duration;
 
 use domain::Position;
 use eventstore::{Client, ClientSettings, ReadAllOptions, StreamPosition};
+use mutants::Mutant;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -149,6 +153,9 @@ impl Connection {
 
     /// The next call makes a new client, unless somebody has made one already.
     fn discard(&self, link: &Arc<Link>) {
+        if Mutant::KeepsDead.is_made() {
+            return;
+        }
         link.discarded.cancel();
         let mut current = self.current();
         if current.link.as_ref().is_some_and(|it| Arc::ptr_eq(it, link)) {
@@ -203,7 +210,7 @@ impl Link {
     /// Whatever the answer is, somebody is there to give it.
     async fn greet(&self, limit: Duration) -> Result<(), Failure> {
         let last = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
-        let last = async { self.client.read_all(&last).await?.next().await };
+        let last = Box::pin(async { self.client.read_all(&last).await?.next().await });
         match within(limit, last).await {
             Err(failure) if failure.is_unclear() => Err(failure),
             Ok(_) | Err(_) => Ok(()),

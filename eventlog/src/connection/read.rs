@@ -46,7 +46,8 @@ impl Connection {
         let options = ReadStreamOptions::default()
             .position(StreamPosition::Position(from))
             .requires_leader(true);
-        let opening = link.answered(link.client.read_stream(stream, &options)).await;
+        let opening = Box::pin(link.client.read_stream(stream, &options));
+        let opening = link.answered(opening).await;
         let mut events = match opening {
             Ok(events) => events,
             Err(failure) => return self.end_of_read(&link, failure),
@@ -77,7 +78,7 @@ impl Connection {
             Some(filter) => options.filter(filter),
             None => options,
         };
-        let last = async { link.client.read_all(&options).await?.next().await };
+        let last = Box::pin(async { link.client.read_all(&options).await?.next().await });
         match link.answered(last).await {
             Ok(last) => Ok(last.and_then(|it| it.event).map(|event| ours(event.position))),
             Err(failure) => Err(self.failed(&link, failure)),

@@ -46,7 +46,11 @@ impl Kept {
     ) -> Result<Arc<Slot<A>>, LogError> {
         let entry = match self.0.get(&stream).await {
             Some(entry) => entry,
-            None => self.0.get_with_by_ref(&stream, Entry::begin::<A>(stream.clone())).await,
+            // Boxed, as it is large and seldom: most streams are known.
+            None => {
+                let begun = Entry::begin::<A>(stream.clone());
+                Box::pin(self.0.get_with_by_ref(&stream, begun)).await
+            }
         };
         let mismatch = |_| LogError::Refused(format!("two kinds of aggregate share {stream}"));
         entry.slot.downcast().map_err(mismatch)
@@ -64,7 +68,7 @@ impl Kept {
             let same = entry.filter(|entry| Arc::as_ptr(&entry.slot).cast() == Arc::as_ptr(slot));
             same.map_or(Op::Nop, |entry| Op::Put(Entry { bytes, ..entry }))
         });
-        weighed.await;
+        Box::pin(weighed).await;
     }
 }
 
