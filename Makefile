@@ -38,6 +38,7 @@ nightly: ## Long tests: 200 kills of the event log, more random histories, ten m
 	STORM_SECONDS=600 cargo $(CARGO_TEST) --locked --package ticketing --test it storm
 	RELAY_STORM_EVENTS=300000 cargo $(CARGO_TEST) --locked --package ticketing --test it relay_storm
 	RELAY_OUTAGE_SECONDS=180 cargo $(CARGO_TEST) --locked --package relay --test it nats_away
+	cargo $(CARGO_TEST) --locked --package eventlog --features mutants --test it mutants
 
 .PHONY: check
 check: ## Format, lints and, where cargo-deny is installed, licences and crate doors

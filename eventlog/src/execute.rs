@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Aggregate, Cause, Revision};
+use mutants::Mutant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
@@ -93,6 +94,9 @@ const QUEUED_MAX: Duration = Duration::from_secs(5);
 impl<A: Aggregate> Job<A> {
     /// Why nothing is to be begun for it any more, if that is so.
     fn too_late(&self) -> Option<LogError> {
+        if Mutant::BeginsLate.is_made() {
+            return None;
+        }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Some(LogError::TooLate);
         }
@@ -167,6 +171,9 @@ impl Owners {
         match slot.push(Job { ask, asked: Instant::now(), deadline, answer, _room: room }) {
             Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
+            Pushed::NeedsOwner if Mutant::DiesWithAsker.is_made() => {
+                Box::pin(own(Arc::clone(self), slot)).await;
+            }
             Pushed::NeedsOwner => {
                 tokio::spawn(own(Arc::clone(self), slot));
             }

@@ -6,7 +6,9 @@ use domain::{Position, Revision};
 use eventstore::{
     AppendToStreamOptions, BatchAppendClient, BatchAppendOptions, EventData, StreamState,
 };
+use mutants::Mutant;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::LogError;
 use crate::codec::Encoded;
@@ -68,7 +70,7 @@ impl Connection {
         events: &[Encoded],
         Call { way, deadline }: Call,
     ) -> Result<Appended, LogError> {
-        let data = events.iter().map(event_data).collect::<Result<Vec<_>, _>>()?;
+        let mut data = events.iter().map(event_data).collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();
         metrics::counter!("log_appends_total").increment(1);
         let mut backoff = retry_backoff();
@@ -96,6 +98,9 @@ impl Connection {
                 Err(failure) => return Err(failure.into()),
             }
             first = false;
+            if Mutant::OtherIds.is_made() {
+                data = data.into_iter().map(|event| event.id(Uuid::new_v4())).collect();
+            }
             backoff.wait().await;
         }
     }
@@ -124,7 +129,7 @@ impl Connection {
                     .stream_state(state_of(expected))
                     .deadline(ANSWER_MAX)
                     .requires_leader(true);
-                let call = link.client.append_to_stream(stream, &options, data);
+                let call = Box::pin(link.client.append_to_stream(stream, &options, data));
                 (None, link.answered(call).await.map(|it| ours(it.position)))
             }
         };
@@ -157,7 +162,7 @@ impl Link {
             Writer::NotOpen => {}
         }
         let options = BatchAppendOptions::default().requires_leader(true);
-        match self.client.batch_append(&options).await {
+        match Box::pin(self.client.batch_append(&options)).await {
             Ok(batch) => {
                 let batch = Arc::new(batch);
                 *writer = Writer::Batch(Arc::clone(&batch));
@@ -189,8 +194,9 @@ fn event_data(event: &Encoded) -> Result<EventData, LogError> {
     Ok(data.id(event.id).metadata(event.metadata.clone()))
 }
 
-const fn state_of(expected: Option<Revision>) -> StreamState {
+fn state_of(expected: Option<Revision>) -> StreamState {
     match expected {
+        _ if Mutant::AnyRevision.is_made() => StreamState::Any,
         None => StreamState::NoStream,
         Some(Revision(revision)) => StreamState::StreamRevision(revision),
     }

@@ -14,6 +14,8 @@ mod cost;
 mod deadline;
 mod execute;
 mod follow;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod outage;
 mod overload;
 mod panic;

@@ -1,0 +1,49 @@
+//! Mistakes made on purpose, one at a time, for the tests that must notice them.
+//!
+//! `TICKETING_MUTANT` names the mistake that a process makes: `OtherIds`. Without the feature `made`,
+//! which no build for use has, none can be made, and the compiler leaves out what asks for them.
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    // Of eventlog. Who notices them: eventlog/tests/it/mutants.rs.
+    /// Appends whatever revision the stream is at.
+    AnyRevision,
+    /// Appends again under other ids when an answer was lost.
+    OtherIds,
+    /// Forgets which commands have had an effect.
+    Forgetful,
+    /// Answers a command that is given again as things stand now.
+    AnswersAnew,
+    /// Reads a stream from its start after a conflict.
+    ReadsAll,
+    /// Gives a stream as many waiting commands as there are.
+    Unbounded,
+    /// Begins what nobody waits for any more.
+    BeginsLate,
+    /// Breaks a command off when whoever asked goes away.
+    DiesWithAsker,
+    /// Keeps a client of the log that is dead.
+    KeepsDead,
+    /// Takes the state a process remembers for the newest.
+    TrustsMemory,
+}
+
+impl Mutant {
+    /// Whether this process makes it.
+    #[cfg(feature = "made")]
+    #[must_use]
+    pub fn is_made(self) -> bool {
+        use std::sync::LazyLock;
+        static NAME: LazyLock<Option<String>> =
+            LazyLock::new(|| std::env::var("TICKETING_MUTANT").ok());
+        NAME.as_deref() == Some(format!("{self:?}").as_str())
+    }
+
+    /// Whether this process makes it: never.
+    #[cfg(not(feature = "made"))]
+    #[must_use]
+    pub const fn is_made(self) -> bool {
+        false
+    }
+}
