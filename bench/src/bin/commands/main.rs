@@ -81,7 +81,7 @@ struct Settings {
     /// Measure only the peers.
     #[arg(long)]
     only_peers: bool,
-    /// Measure only loads whose name starts so: list, edit-10, edit-1000, hot, sell-out.
+    /// Measure only these: list, edit-10, edit-1000 (both: edit), hot, sell-out.
     #[arg(long, default_value = "", value_name = "LOAD")]
     load: String,
     /// Where to keep stores, databases and results; the disk under it is what is measured.
@@ -98,6 +98,11 @@ struct Settings {
 impl Settings {
     fn measurement(&self) -> Duration {
         Duration::from_secs(self.seconds)
+    }
+
+    fn wants(&self, load: &str) -> bool {
+        let rest = load.strip_prefix(self.load.as_str());
+        rest.is_some_and(|rest| self.load.is_empty() || rest.is_empty() || rest.starts_with('-'))
     }
 
     fn ticketing(&self) -> anyhow::Result<PathBuf> {

@@ -54,7 +54,7 @@ async fn measure_peer(
     let edits = HISTORIES.map(|histories| (edit(histories.events), peers::Load::Edit(histories)));
     let loads = [("list".to_owned(), peers::Load::List), ("hot".to_owned(), peers::Load::Hot)];
     for (name, load) in loads.into_iter().chain(edits) {
-        if !name.starts_with(&settings.load) {
+        if !settings.wants(&name) {
             continue;
         }
         // With snapshots only what the goals are about: the rest would take as long again.
@@ -91,21 +91,20 @@ async fn shop(round: &mut Round, place: &Place, settings: &Settings) -> anyhow::
     nothing(round, place, &clients, time / 2).await?;
 
     let mut run = Run { round, shop: &shop, clients: &clients, time };
-    let wanted = |load: &str| load.starts_with(&settings.load);
-    if wanted("list") {
+    if settings.wants("list") {
         run.at_all_sizes("list", Plan::List).await?;
     }
     for histories in HISTORIES {
         let load = edit(histories.events);
-        if wanted(&load) {
+        if settings.wants(&load) {
             run.cold(&format!("first {load}"), Plan::EditOnce(histories)).await?;
             run.at_all_sizes(&load, Plan::Edit(histories)).await?;
         }
     }
-    if wanted("hot") {
+    if settings.wants("hot") {
         run.hot(place).await?;
     }
-    if wanted("sell-out") {
+    if settings.wants("sell-out") {
         run.sell_out(place).await?;
     }
     shop.stop().await?;
