@@ -27,6 +27,26 @@ pub enum Mutant {
     KeepsDead,
     /// Takes the state a process remembers for the newest.
     TrustsMemory,
+
+    // Of process-managers. Who notices them: ticketing/tests/it/storm.rs.
+    /// Records that money was taken, and asks for it afterwards.
+    ResultFirst,
+    /// Asks the provider under a new key each time.
+    RandomKey,
+    /// Lets an order go without having its payment called off at the provider.
+    ReleaseUnasked,
+    /// Ends an order at its time though a payment is undecided.
+    ExpireUndecided,
+
+    // Of relay. Who notices them: ticketing/tests/it/relay_storm.rs.
+    /// No mistake: without message ids the fence alone keeps events from being doubled.
+    NoIds,
+    /// Expects the last sequence of the event's subject, not of the stream.
+    FencePerSubject,
+    /// Moves the checkpoint before the events are acknowledged.
+    CheckpointFirst,
+    /// Goes on after an error without reading how far the stream has come.
+    NoResync,
 }
 
 impl Mutant {

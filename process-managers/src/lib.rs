@@ -12,7 +12,6 @@
 //! - [`gateway`]: the provider of payments as we see it; [`stripe`]: Stripe as one; `door`: the
 //!   seller as another.
 //! - [`tuning`]: every limit and waiting time.
-//! - [`mutant`]: mistakes made on purpose, for tests.
 //!
 //! Nothing is done inside a reaction. A reaction only changes the to-do list, in the transaction
 //! that moves the checkpoint; a worker then performs each task at least once, and a task done twice
@@ -26,7 +25,6 @@ mod due_list;
 pub mod erasure;
 mod feed;
 pub mod gateway;
-pub mod mutant;
 pub mod notice;
 pub mod order_expiry;
 pub mod order_placement;

@@ -10,9 +10,9 @@ use domain::id::OrderId;
 use domain::order::{OrderCommand, OrderEvent, OrderRejection, Status};
 use domain::{DomainEvent, Order, Recorded};
 use eventlog::EventLog;
+use mutants::Mutant;
 use serde::{Deserialize, Serialize};
 
-use crate::mutant::{self, Mutant};
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided,
 };
@@ -51,9 +51,7 @@ impl ProcessManager for OrderExpiry {
         let Task { order, origin } = task;
         match self.log.load::<Order>(&order).await?.state.status() {
             Some(Status::Created) => {}
-            Some(&Status::AwaitingPayment { payment })
-                if mutant::is_made(Mutant::ExpireUndecided) =>
-            {
+            Some(&Status::AwaitingPayment { payment }) if Mutant::ExpireUndecided.is_made() => {
                 let cause = origin.cause(Self::NAME, "ignore-payment", clock.now());
                 let command = OrderCommand::FailPayment { payment };
                 let _freed = decided(self.log.execute::<Order>(&order, command, &cause).await)?;

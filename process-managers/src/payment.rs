@@ -17,11 +17,11 @@ use domain::order::{OrderCommand, OrderEvent, OrderPaymentStarted, Status};
 use domain::payment::{Outcome, PaymentCommand, PaymentEvent, PaymentInitiated, ProviderResult};
 use domain::{Actor, DomainEvent, Order, Payment, Recorded, Timestamp};
 use eventlog::{EventLog, Vault};
+use mutants::Mutant;
 use serde::{Deserialize, Serialize};
 
 use crate::Dependencies;
 use crate::gateway::{self, Charge, Ending, GatewayError, Gateways};
-use crate::mutant::{self, Mutant};
 use crate::process_manager::{
     Change, Clock, Origin, ProcessManager, TaskError, aggregate_id, decided, later,
 };
@@ -257,13 +257,13 @@ impl PaymentProcess {
         source: &str,
     ) -> Option<gateway::Outcome> {
         match question {
-            Question::Charge { .. } if mutant::is_made(Mutant::ResultFirst) => {
+            Question::Charge { .. } if Mutant::ResultFirst.is_made() => {
                 let (gateways, charge) = (self.gateways.clone(), charge.clone());
                 let source = source.to_owned();
                 tokio::spawn(async move { gateways.of(&source).charge(&charge, &source).await });
                 Some(gateway::Outcome::Captured { provider_ref: String::new() })
             }
-            Question::Cancel if mutant::is_made(Mutant::ReleaseUnasked) => {
+            Question::Cancel if Mutant::ReleaseUnasked.is_made() => {
                 Some(gateway::Outcome::Voided { provider_ref: String::new() })
             }
             Question::Charge { .. } | Question::Look { .. } | Question::Cancel => None,
@@ -319,7 +319,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn charge(&self) -> Charge {
-        let key = if mutant::is_made(Mutant::RandomKey) {
+        let key = if Mutant::RandomKey.is_made() {
             uuid::Uuid::new_v4().to_string()
         } else {
             self.intent.provider_key.clone()

@@ -18,7 +18,6 @@
 //! - [`events`]: the streams from the other side, for those who consume them.
 //! - `reading`: messages of a stream, one after another.
 //! - [`reckoning`]: counts for those who compare the log with the stream.
-//! - [`mutant`]: mistakes made on purpose, for tests.
 //!
 //! Exactly once, without a lock: every publish names the sequence it expects to come after, of the
 //! whole stream. Whoever else has published makes it fail; then, as at the start, the relay reads
@@ -34,7 +33,6 @@ pub mod events;
 mod halt;
 mod layout;
 mod message;
-pub mod mutant;
 pub mod nats;
 mod partition;
 mod progress;

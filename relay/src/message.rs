@@ -7,10 +7,10 @@ use async_nats::header::{HeaderName, HeaderValue, NATS_EXPECTED_STREAM, NATS_MES
 use bytes::Bytes;
 use chrono::SecondsFormat;
 use domain::{DomainEvent, Position, Recorded};
+use mutants::Mutant;
 
 use crate::Partition;
 use crate::contract::{self, PublicEvent};
-use crate::mutant::{self, Mutant};
 
 // Names made once: made from text for each message, they would cost more than all the rest of it.
 const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
@@ -83,7 +83,7 @@ fn headers(
     headers.insert(POSITION, recorded.position.to_string());
     headers.insert(ORDINAL, ordinal.to_string());
     headers.insert(FILTER, contract::FILTER.to_string());
-    if !mutant::is_made(Mutant::NoIds) && !mutant::is_made(Mutant::FencePerSubject) {
+    if !Mutant::NoIds.is_made() && !Mutant::FencePerSubject.is_made() {
         headers.insert(NATS_MESSAGE_ID, id);
     }
     headers.insert(NATS_EXPECTED_STREAM, stream);

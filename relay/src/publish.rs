@@ -7,11 +7,11 @@ mod tests;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::Context;
+use mutants::Mutant;
 
 use crate::broker::BrokerError;
 use crate::halt::Halt;
 use crate::message::Message;
-use crate::mutant::{self, Mutant};
 
 /// How messages are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) async fn publish(
     after: u64,
     messages: impl Iterator<Item = Result<Message, Halt>> + Send,
 ) -> Result<u64, PublishError> {
-    if mutant::is_made(Mutant::FencePerSubject) {
+    if Mutant::FencePerSubject.is_made() {
         return pipeline::publish_fenced_per_subject(jetstream, after, messages).await;
     }
     match way {

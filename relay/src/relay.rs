@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use domain::{DomainEvent, Position, Recorded, Timestamp};
 use eventlog::{EventLog, Follower, TakeError, checkpoint};
 use metrics::{counter, gauge};
+use mutants::Mutant;
 use sqlx::PgPool;
 
 use crate::bookkeeper::{Bookkeeper, Entry};
@@ -15,7 +16,6 @@ use crate::broker::{self, Broker};
 use crate::contract::PublicEvent;
 use crate::halt::Halt;
 use crate::message::Message;
-use crate::mutant::{self, Mutant};
 use crate::progress::{self, Progress};
 use crate::publish::{PublishError, Way, publish};
 use crate::resume::{self, Last, Resume, Stored};
@@ -132,7 +132,7 @@ impl Relay {
     /// Where [`Mutant::NoResync`] and [`Mutant::CheckpointFirst`] go on.
     fn without_resync(&self, last: &Last, stored: &Stored) -> Option<Option<Position>> {
         let published = matches!(last, Last::Marked(_));
-        let blind = mutant::is_made(Mutant::NoResync) || mutant::is_made(Mutant::CheckpointFirst);
+        let blind = Mutant::NoResync.is_made() || Mutant::CheckpointFirst.is_made();
         (blind && published).then_some(stored.checkpoint)
     }
 
@@ -159,7 +159,7 @@ impl Relay {
             self.count_fenced("checkpoint");
             return Err(TakeError::StoodDown);
         }
-        if mutant::is_made(Mutant::CheckpointFirst) {
+        if Mutant::CheckpointFirst.is_made() {
             book.enter(Entry { end, progress: progress.clone() });
         }
         let before = progress.sequence;

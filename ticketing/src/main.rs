@@ -128,13 +128,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn carry_out(role: Role) -> anyhow::Result<ExitCode> {
-    #[cfg(feature = "mutants")]
-    if let Ok(name) = std::env::var("TICKETING_MUTANT") {
-        match name.parse() {
-            Ok(mutant) => process_managers::mutant::make(mutant),
-            Err(_) => relay::mutant::make(name.parse().map_err(anyhow::Error::msg)?),
-        }
-    }
     match role {
         Role::Up(settings) => up::run(settings).await?,
         Role::CommandApi(settings) => roles::command_api::run(settings).await?,

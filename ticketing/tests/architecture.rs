@@ -23,9 +23,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("eventlog", &["domain", "mutants", "trace-context"]),
     ("web", &["domain", "trace-context"]),
     ("command-api", &["web", "eventlog", "domain"]),
-    ("process-managers", &["eventlog", "domain", "trace-context"]),
+    ("process-managers", &["eventlog", "domain", "mutants", "trace-context"]),
     ("projectors", &["eventlog", "domain"]),
-    ("relay", &["eventlog", "domain"]),
+    ("relay", &["eventlog", "domain", "mutants"]),
     // Of eventlog only the half that reads: see the_query_side_cannot_append.
     ("query-api", &["web", "eventlog", "domain"]),
 ];

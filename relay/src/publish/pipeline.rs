@@ -51,7 +51,7 @@ pub(super) async fn publish(
     Ok(stored)
 }
 
-/// What [`crate::mutant::Mutant::FencePerSubject`] does.
+/// What [`mutants::Mutant::FencePerSubject`] does.
 pub(super) async fn publish_fenced_per_subject(
     jetstream: &Context,
     after: u64,

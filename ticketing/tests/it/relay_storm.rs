@@ -249,25 +249,25 @@ mod mutants {
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn without_message_ids_the_fence_alone_holds() {
-        let (good, said) = storm(Kind::Mutant("no-ids"), EVENTS_DEFAULT).await;
+        let (good, said) = storm(Kind::Mutant("NoIds"), EVENTS_DEFAULT).await;
         assert!(good, "{said}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn a_fence_for_each_subject_shows() {
-        shows("fence-per-subject").await;
+        shows("FencePerSubject").await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn a_checkpoint_before_the_acknowledgement_shows() {
-        shows("checkpoint-first").await;
+        shows("CheckpointFirst").await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn going_on_without_a_look_at_the_stream_shows() {
-        shows("no-resync").await;
+        shows("NoResync").await;
     }
 }

@@ -241,24 +241,24 @@ mod mutants {
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn a_result_recorded_first_shows() {
-        shows("result-first").await;
+        shows("ResultFirst").await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn a_random_key_shows() {
-        shows("random-key").await;
+        shows("RandomKey").await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn a_release_without_asking_the_provider_shows() {
-        shows("release-unasked").await;
+        shows("ReleaseUnasked").await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes a storm"]
     async fn an_expiry_that_ignores_an_undecided_payment_shows() {
-        shows("expire-undecided").await;
+        shows("ExpireUndecided").await;
     }
 }
