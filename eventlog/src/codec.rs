@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod golden;
+mod named;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
@@ -199,7 +200,7 @@ fn lifted<E: Event>(event_type: &str, body: &[u8]) -> Result<E, String> {
         return Err(format!("this program knows {name} only up to version {latest}"));
     }
     if version == latest {
-        return read(name, body).map_err(|error| error.to_string());
+        return named::read(name, body).map_err(|error| error.to_string());
     }
     let mut data: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     for from in version..latest {
@@ -208,12 +209,6 @@ fn lifted<E: Event>(event_type: &str, body: &[u8]) -> Result<E, String> {
         data = (upcaster.lift)(data);
     }
     serde_json::from_value(json!({ "type": name, "data": data })).map_err(|error| error.to_string())
-}
-
-/// Reads a body of today's version straight from its text: the most of a history is of that kind.
-fn read<E: Event>(name: &str, body: &[u8]) -> serde_json::Result<E> {
-    let data = Some(serde_json::from_slice(body)?);
-    serde_json::from_slice(&serde_json::to_vec(&Tagged { name, data })?)
 }
 
 fn name_and_version(event_type: &str) -> Option<(&str, u16)> {
