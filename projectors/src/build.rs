@@ -119,6 +119,25 @@ impl Build {
         rows.into_iter().map(build).collect()
     }
 
+    /// All that is left of versions older than that of a build.
+    pub(crate) async fn of_older_versions(
+        executor: impl PgExecutor<'_>,
+        &Self { name, version, .. }: &Self,
+    ) -> sqlx::Result<Vec<Self>> {
+        let rows: Vec<(i32, i32)> = sqlx::query_as(
+            "SELECT version, number FROM projector.build WHERE name = $1 AND version < $2 \
+             ORDER BY version, number",
+        )
+        .bind(name)
+        .bind(column(version)?)
+        .fetch_all(executor)
+        .await?;
+        let build = |(version, number)| {
+            Ok(Self { name, version: unsigned(version)?, number: unsigned(number)? })
+        };
+        rows.into_iter().map(build).collect()
+    }
+
     /// A number that no build of the version has or had as long as anything is left of it.
     pub(crate) async fn next(
         executor: impl PgExecutor<'_>,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::Error;
 
 /// The most events in a page: it is held in memory, twice while the next one is read.
-const PAGE_EVENTS_MAX: usize = 10_000;
+const PAGE_EVENTS_MAX: usize = 25_000;
 /// How often a log that is away is tried, and how long after.
 const TRIES_MAX: u32 = 30;
 const TRY_AGAIN: Duration = Duration::from_secs(1);

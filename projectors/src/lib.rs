@@ -7,12 +7,14 @@
 //! - [`ledger`]: the movements of money, and the check that they are right.
 //! - `projector`: the follower that applies a projection, each event once; `apply`: around events
 //!   that do not fit, whose streams are parked; [`parked`]: letting those in again.
+//! - `new_rows`: how rows that are new get into a table.
 //! - `lease`: which of several replicas is at work.
 //! - `build`, `schema`: each set of tables in a schema of its own, and which of them readers see.
 //! - `rebuild`: filling a new set beside the old one, and changing over; `fill` writes it, `feed`
 //!   reads the log for it in large pages.
 //! - `verify`: folds the log again and compares; `scratch` holds the fold, `compare` finds what
 //!   differs, `trace` the event where it begins. `diff` compares two sets of tables.
+//! - `prune`: removing the tables of older versions.
 //! - `repair`: the rows of one aggregate anew.
 //! - `status`: how far they have come.
 //!
@@ -43,10 +45,12 @@ mod fill;
 mod history;
 mod lease;
 pub mod ledger;
+mod new_rows;
 mod orders;
 pub mod parked;
 mod projection;
 mod projector;
+mod prune;
 mod rebuild;
 mod repair;
 mod sales_by_day;
@@ -75,6 +79,7 @@ pub use diff::{Diff, diff};
 pub use error::Error;
 pub use feed::Progress;
 pub use projection::{Changed, Projection, RowsOf};
+pub use prune::prune;
 pub use rebuild::{Options, Rebuilt, Stage, rebuild, rollback};
 pub use repair::{Repaired, repair};
 pub use status::{BEHIND_EVENTS_MAX, Behind, Status, behind, status};

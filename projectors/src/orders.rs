@@ -1,6 +1,6 @@
 //! Every order that was ever placed, with how far it is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::id::{OrderId, PaymentId};
 use domain::order::{OrderEvent, OrderPlaced};
@@ -8,8 +8,9 @@ use domain::{Aggregate, DomainEvent, Order, Position, Recorded, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::new_rows::NewRows;
 use crate::projection::{Changed, Projection, RowsOf};
-use crate::stream::{id_of, position_columns, revision_column};
+use crate::stream::{id_of, integer_column, position_columns, revision_column};
 
 pub(crate) struct Orders;
 
@@ -24,7 +25,8 @@ impl Projection for Orders {
         db: &mut PgConnection,
         events: &[Recorded<DomainEvent>],
     ) -> sqlx::Result<Changed> {
-        let mut changes: HashMap<OrderId, Change<'_>> = HashMap::new();
+        // By id, which is also the order of the index.
+        let mut changes: BTreeMap<OrderId, Change<'_>> = BTreeMap::new();
         for record in events {
             match &record.event {
                 DomainEvent::Order(event) => {
@@ -98,9 +100,9 @@ impl<'a> Change<'a> {
     }
 }
 
-// === Rows out of changes, a column an array ===
+// === Rows out of changes: new ones by `COPY`, for the others a column an array ===
 
-/// What every change has, placed or not.
+/// What every change has.
 #[derive(Default)]
 struct Columns {
     id: Vec<Uuid>,
@@ -130,79 +132,57 @@ impl Columns {
     }
 }
 
-/// The terms, which never change.
-#[derive(Default)]
-struct TermsColumns {
-    ticket: Vec<Uuid>,
-    buyer: Vec<Uuid>,
-    title: Vec<String>,
-    quantity: Vec<i64>,
-    unit_price_minor: Vec<i64>,
-    total_minor: Vec<i64>,
-    currency: Vec<String>,
-    expires_at: Vec<Timestamp>,
-    placed_at: Vec<Timestamp>,
-    placed_commit: Vec<i64>,
-    placed_prepare: Vec<i64>,
-}
-
-impl TermsColumns {
-    fn push(&mut self, terms: &OrderPlaced, at: Timestamp, position: Position) -> sqlx::Result<()> {
-        let (commit, prepare) = position_columns(position)?;
-        self.ticket.push(terms.ticket.0);
-        self.buyer.push(terms.buyer.0);
-        self.title.push(terms.title.to_string());
-        self.quantity.push(terms.quantity.get().into());
-        self.unit_price_minor.push(terms.unit_price.minor);
-        self.total_minor.push(terms.total.minor);
-        self.currency.push(terms.total.currency.code());
-        self.expires_at.push(terms.expires_at);
-        self.placed_at.push(at);
-        self.placed_commit.push(commit);
-        self.placed_prepare.push(prepare);
-        Ok(())
-    }
-}
+const NEW_COLUMNS: [&str; 17] = [
+    "id",
+    "ticket",
+    "buyer",
+    "title",
+    "quantity",
+    "unit_price_minor",
+    "total_minor",
+    "currency",
+    "status",
+    "payment",
+    "expires_at",
+    "version",
+    "placed_at",
+    "placed_commit",
+    "placed_prepare",
+    "changed_commit",
+    "changed_prepare",
+];
 
 async fn insert(db: &mut PgConnection, placed: Vec<(OrderId, Change<'_>)>) -> sqlx::Result<()> {
-    if placed.is_empty() {
-        return Ok(());
-    }
-    let (mut columns, mut terms_columns) = (Columns::default(), TermsColumns::default());
+    let mut rows = NewRows::of("orders", NEW_COLUMNS);
     for (order, change) in placed {
         let Some((terms, at, position)) = change.placed else { continue };
-        columns.push(order, &change)?;
-        terms_columns.push(terms, at, position)?;
+        let payment = match change.payment {
+            Payment::Unchanged => None,
+            Payment::Now(payment) => payment.map(|payment| payment.0),
+        };
+        let (placed_commit, placed_prepare) = position_columns(position)?;
+        let (changed_commit, changed_prepare) = position_columns(change.position)?;
+        rows.push([
+            &order.0,
+            &terms.ticket.0,
+            &terms.buyer.0,
+            &terms.title.as_str(),
+            &integer_column(terms.quantity.get())?,
+            &terms.unit_price.minor,
+            &terms.total.minor,
+            &terms.total.currency.code(),
+            &change.status,
+            &payment,
+            &terms.expires_at,
+            &change.version,
+            &at,
+            &placed_commit,
+            &placed_prepare,
+            &changed_commit,
+            &changed_prepare,
+        ])?;
     }
-    sqlx::query(
-        "INSERT INTO orders (id, status, payment, version, ticket, buyer, title, quantity, \
-             unit_price_minor, total_minor, currency, expires_at, placed_at, placed_commit, \
-             placed_prepare, changed_commit, changed_prepare) \
-         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::uuid[], \
-             $6::uuid[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], \
-             $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[], \
-             $16::bigint[], $17::bigint[])",
-    )
-    .bind(columns.id)
-    .bind(columns.status)
-    .bind(columns.payment)
-    .bind(columns.version)
-    .bind(terms_columns.ticket)
-    .bind(terms_columns.buyer)
-    .bind(terms_columns.title)
-    .bind(terms_columns.quantity)
-    .bind(terms_columns.unit_price_minor)
-    .bind(terms_columns.total_minor)
-    .bind(terms_columns.currency)
-    .bind(terms_columns.expires_at)
-    .bind(terms_columns.placed_at)
-    .bind(terms_columns.placed_commit)
-    .bind(terms_columns.placed_prepare)
-    .bind(columns.changed_commit)
-    .bind(columns.changed_prepare)
-    .execute(db)
-    .await
-    .map(|_| ())
+    rows.write(db).await
 }
 
 async fn update(db: &mut PgConnection, changed: Vec<(OrderId, Change<'_>)>) -> sqlx::Result<()> {

@@ -4,6 +4,7 @@ mod switch;
 
 use domain::Position;
 use eventlog::EventLog;
+use futures::future::try_join_all;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -78,9 +79,7 @@ async fn rebuild_alone(
     }
     fill(log, &mut fills, tell).await?;
     tell(Stage::Indexing);
-    for fill in &fills {
-        fill.index().await?;
-    }
+    try_join_all(fills.iter().map(Fill::index)).await?;
     fill(log, &mut fills, tell).await?;
     let builds: Vec<_> = fills.iter().map(|it| (it.projection, it.build.clone())).collect();
     let mut proving = |progress| tell(Stage::Proving(progress));

@@ -1,6 +1,7 @@
 //! From what the log says of an event to what the tables say of it.
 
 use std::error::Error;
+use std::num::TryFromIntError;
 use std::str::FromStr;
 
 use domain::{Aggregate, Position, Recorded, Revision};
@@ -31,6 +32,13 @@ where
 /// Bigint columns hold what the log counts without a sign.
 pub(crate) fn revision_column(revision: Revision) -> sqlx::Result<i64> {
     column(revision.0)
+}
+
+/// Integer columns take less than the domain's counts can hold.
+pub(crate) fn integer_column<N: TryInto<i32, Error = TryFromIntError>>(
+    number: N,
+) -> sqlx::Result<i32> {
+    number.try_into().map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// The commit and the prepare column.

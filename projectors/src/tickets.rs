@@ -2,18 +2,20 @@
 
 mod holds;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::id::{AccountId, OrderId, TicketId};
 use domain::money::Money;
+use domain::text::Quantity;
 use domain::ticket::{TicketEvent, TicketListed};
 use domain::{Aggregate, DomainEvent, Position, Recorded, Ticket, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::holds::{Hold, HoldKey, Holds};
+use crate::new_rows::NewRows;
 use crate::projection::{Changed, Projection, RowsOf};
-use crate::stream::{id_of, position_columns, revision_column};
+use crate::stream::{id_of, integer_column, position_columns, revision_column};
 
 pub(crate) struct Tickets;
 
@@ -35,7 +37,8 @@ impl Projection for Tickets {
             return Ok(Changed::default());
         }
         let mut holds = Holds::load(db, keys_to_load(&events)).await?;
-        let mut changes: HashMap<TicketId, Change> = HashMap::new();
+        // By id, which is also the order of the index.
+        let mut changes: BTreeMap<TicketId, Change<'_>> = BTreeMap::new();
         for event in &events {
             let change = changes.entry(event.ticket).or_default();
             change.take(event, &mut holds)?;
@@ -45,7 +48,7 @@ impl Projection for Tickets {
         let rows = changes.keys().map(|ticket| ticket.0).collect();
         let (listed, changed): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(_, change)| change.listing.is_some());
-        insert(db, listed).await?;
+        insert(db, listed, &holds).await?;
         update(db, changed).await?;
         Ok(rows)
     }
@@ -93,12 +96,12 @@ fn keys_to_load(events: &[TicketRecord<'_>]) -> Vec<HoldKey> {
 
 /// What a batch changes in one ticket.
 #[derive(Default)]
-struct Change {
+struct Change<'a> {
     /// Present when the ticket is listed by this batch, so that its row is yet to be made.
     listing: Option<Listing>,
-    title: Option<String>,
+    title: Option<&'a str>,
     price: Option<Money>,
-    quantity: Option<i64>,
+    quantity: Option<Quantity>,
     withdrawn: bool,
     /// Units more (or less) than before.
     reserved: i64,
@@ -111,23 +114,23 @@ struct Change {
 /// What never changes in a ticket.
 struct Listing {
     seller: AccountId,
-    max_per_order: i64,
+    max_per_order: Quantity,
     at: Timestamp,
     position: Position,
 }
 
-impl Change {
-    fn take(&mut self, event: &TicketRecord<'_>, holds: &mut Holds) -> sqlx::Result<()> {
+impl<'a> Change<'a> {
+    fn take(&mut self, event: &TicketRecord<'a>, holds: &mut Holds) -> sqlx::Result<()> {
         self.version = revision_column(event.record.revision)?;
         self.position = event.record.position;
         match event.event {
             TicketEvent::TicketListed(listed) => self.list(listed, event.record),
             TicketEvent::TicketEdited(edited) => {
-                self.title = Some(edited.title.to_string());
+                self.title = Some(edited.title.as_str());
                 self.price = Some(edited.price);
             }
             TicketEvent::TicketQuantityChanged(changed) => {
-                self.quantity = Some(changed.quantity.get().into());
+                self.quantity = Some(changed.quantity);
             }
             TicketEvent::TicketWithdrawn(_) => self.withdrawn = true,
             TicketEvent::TicketReserved(reserved) => {
@@ -160,16 +163,16 @@ impl Change {
         Ok(())
     }
 
-    fn list(&mut self, listed: &TicketListed, record: &Recorded<DomainEvent>) {
+    fn list(&mut self, listed: &'a TicketListed, record: &Recorded<DomainEvent>) {
         self.listing = Some(Listing {
             seller: listed.seller,
-            max_per_order: listed.max_per_order.get().into(),
+            max_per_order: listed.max_per_order,
             at: record.metadata.occurred_at,
             position: record.position,
         });
-        self.title = Some(listed.title.to_string());
+        self.title = Some(listed.title.as_str());
         self.price = Some(listed.price);
-        self.quantity = Some(listed.quantity.get().into());
+        self.quantity = Some(listed.quantity);
     }
 
     fn give_back(&mut self, hold: Hold, units: i64) {
@@ -178,13 +181,13 @@ impl Change {
     }
 }
 
-// === Rows out of changes, a column an array ===
+// === Rows out of changes: new ones by `COPY`, for the others a column an array ===
 
-/// What every change has, listed or not.
+/// What every change has.
 #[derive(Default)]
-struct Columns {
+struct Columns<'a> {
     id: Vec<Uuid>,
-    title: Vec<Option<String>>,
+    title: Vec<Option<&'a str>>,
     price_minor: Vec<Option<i64>>,
     currency: Vec<Option<String>>,
     quantity: Vec<Option<i64>>,
@@ -196,14 +199,14 @@ struct Columns {
     changed_prepare: Vec<i64>,
 }
 
-impl Columns {
-    fn push(&mut self, ticket: TicketId, change: Change) -> sqlx::Result<()> {
+impl<'a> Columns<'a> {
+    fn push(&mut self, ticket: TicketId, change: &Change<'a>) -> sqlx::Result<()> {
         let (commit, prepare) = position_columns(change.position)?;
         self.id.push(ticket.0);
         self.title.push(change.title);
         self.price_minor.push(change.price.map(|price| price.minor));
         self.currency.push(change.price.map(|price| price.currency.code()));
-        self.quantity.push(change.quantity);
+        self.quantity.push(change.quantity.map(|quantity| quantity.get().into()));
         self.withdrawn.push(change.withdrawn);
         self.reserved.push(change.reserved);
         self.sold.push(change.sold);
@@ -214,64 +217,68 @@ impl Columns {
     }
 }
 
-async fn insert(db: &mut PgConnection, listed: Vec<(TicketId, Change)>) -> sqlx::Result<()> {
-    if listed.is_empty() {
-        return Ok(());
+const NEW_COLUMNS: [&str; 17] = [
+    "id",
+    "seller",
+    "title",
+    "price_minor",
+    "currency",
+    "quantity",
+    "reserved",
+    "sold",
+    "max_per_order",
+    "withdrawn",
+    "order_id",
+    "version",
+    "listed_at",
+    "listed_commit",
+    "listed_prepare",
+    "changed_commit",
+    "changed_prepare",
+];
+
+async fn insert(
+    db: &mut PgConnection,
+    listed: Vec<(TicketId, Change<'_>)>,
+    holds: &Holds,
+) -> sqlx::Result<()> {
+    let mut rows = NewRows::of("tickets", NEW_COLUMNS);
+    for (ticket, change) in listed {
+        let Some(listing) = &change.listing else { continue };
+        let single = change.quantity == Some(Quantity::ONE);
+        let order = holds.of_ticket(ticket).next().filter(|_| single).map(|order| order.0);
+        let (listed_commit, listed_prepare) = position_columns(listing.position)?;
+        let (changed_commit, changed_prepare) = position_columns(change.position)?;
+        rows.push([
+            &ticket.0,
+            &listing.seller.0,
+            &change.title,
+            &change.price.map(|price| price.minor),
+            &change.price.map(|price| price.currency.code()),
+            &change.quantity.map(|quantity| integer_column(quantity.get())).transpose()?,
+            &integer_column(change.reserved)?,
+            &integer_column(change.sold)?,
+            &integer_column(listing.max_per_order.get())?,
+            &change.withdrawn,
+            &order,
+            &change.version,
+            &listing.at,
+            &listed_commit,
+            &listed_prepare,
+            &changed_commit,
+            &changed_prepare,
+        ])?;
     }
-    let mut columns = Columns::default();
-    let (mut seller, mut max_per_order, mut at) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut commit, mut prepare) = (Vec::new(), Vec::new());
-    for (ticket, mut change) in listed {
-        let Some(listing) = change.listing.take() else { continue };
-        let position = position_columns(listing.position)?;
-        seller.push(listing.seller.0);
-        max_per_order.push(listing.max_per_order);
-        at.push(listing.at);
-        commit.push(position.0);
-        prepare.push(position.1);
-        columns.push(ticket, change)?;
-    }
-    sqlx::query(
-        "INSERT INTO tickets (id, title, price_minor, currency, quantity, withdrawn, reserved, \
-         sold, version, changed_commit, changed_prepare, seller, max_per_order, listed_at, \
-         listed_commit, listed_prepare, order_id) \
-         SELECT new.*, CASE WHEN new.quantity = 1 THEN \
-             (SELECT order_id FROM holds WHERE holds.ticket = new.id LIMIT 1) END \
-         FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bool[], \
-             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
-             $12::uuid[], $13::bigint[], $14::timestamptz[], $15::bigint[], $16::bigint[]) \
-             AS new (id, title, price_minor, currency, quantity, withdrawn, reserved, sold, \
-             version, changed_commit, changed_prepare, seller, max_per_order, listed_at, \
-             listed_commit, listed_prepare)",
-    )
-    .bind(columns.id)
-    .bind(columns.title)
-    .bind(columns.price_minor)
-    .bind(columns.currency)
-    .bind(columns.quantity)
-    .bind(columns.withdrawn)
-    .bind(columns.reserved)
-    .bind(columns.sold)
-    .bind(columns.version)
-    .bind(columns.changed_commit)
-    .bind(columns.changed_prepare)
-    .bind(seller)
-    .bind(max_per_order)
-    .bind(at)
-    .bind(commit)
-    .bind(prepare)
-    .execute(db)
-    .await
-    .map(|_| ())
+    rows.write(db).await
 }
 
-async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change)>) -> sqlx::Result<()> {
+async fn update(db: &mut PgConnection, changed: Vec<(TicketId, Change<'_>)>) -> sqlx::Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
     let mut columns = Columns::default();
-    for (ticket, change) in changed {
-        columns.push(ticket, change)?;
+    for (ticket, change) in &changed {
+        columns.push(*ticket, change)?;
     }
     sqlx::query(
         "UPDATE tickets SET \

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::projection::{Projection, RowsOf};
 use crate::tickets::Tickets;
-use crate::{PROJECTIONS, Registered, install, parked};
+use crate::{PROJECTIONS, Registered, install, parked, prune};
 
 const TICKET: TicketId = TicketId(Uuid::from_u128(1));
 
@@ -222,4 +222,13 @@ async fn readers_see_a_new_version_once_it_has_come_as_far_as_the_old_one() {
     assert_eq!(told.payload(), format!("projector/tally 2-2 {shown}"));
     let told = heard.recv().await.unwrap();
     assert_eq!(told.payload(), format!("projector/tally 4-4 {next}"));
+
+    // Once somebody says that it is needed no more, nothing is left of it.
+    let second = [Registered::of::<Tally<2>>()];
+    assert_eq!(prune::prune_each(&pool, &second).await.unwrap(), ["tally_v1"]);
+    let outcome = old.take(&events[..1], at(5)).await;
+    assert!(matches!(outcome, Err(TakeError::StoodDown)), "{outcome:?}");
+    assert!(prune::prune_each(&pool, &second).await.unwrap().is_empty());
+    new.take(&events[..1], at(5)).await.unwrap();
+    assert_eq!(tally(&pool).await, 8);
 }

@@ -1,10 +1,13 @@
 //! The units each order has of a ticket, as far as a batch touches them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::id::{OrderId, TicketId};
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use crate::new_rows::NewRows;
+use crate::stream::integer_column;
 
 pub(super) type HoldKey = (TicketId, OrderId);
 
@@ -14,9 +17,16 @@ pub(super) struct Hold {
     pub(super) sold: bool,
 }
 
-/// By key; none where the batch has ended a hold.
 #[derive(Default)]
-pub(super) struct Holds(HashMap<HoldKey, Option<Hold>>);
+pub(super) struct Holds(BTreeMap<HoldKey, Entry>);
+
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    /// As the table has it; none when it has no such row.
+    stored: Option<Hold>,
+    /// As the batch leaves it.
+    now: Option<Hold>,
+}
 
 impl Holds {
     pub(super) async fn load(db: &mut PgConnection, keys: Vec<HoldKey>) -> sqlx::Result<Self> {
@@ -35,35 +45,45 @@ impl Holds {
         .fetch_all(db)
         .await?;
         let holds = rows.into_iter().map(|(ticket, order, units, sold)| {
-            ((TicketId(ticket), OrderId(order)), Some(Hold { units: units.into(), sold }))
+            let hold = Some(Hold { units: units.into(), sold });
+            ((TicketId(ticket), OrderId(order)), Entry { stored: hold, now: hold })
         });
         Ok(Self(holds.collect()))
     }
 
     /// Ends a hold, if there is one.
     pub(super) fn take(&mut self, key: HoldKey) -> Option<Hold> {
-        self.0.get_mut(&key)?.take()
+        self.0.get_mut(&key)?.now.take()
     }
 
     pub(super) fn put(&mut self, key: HoldKey, hold: Hold) {
-        self.0.insert(key, Some(hold).filter(|hold| hold.units > 0));
+        self.0.entry(key).or_default().now = Some(hold).filter(|hold| hold.units > 0);
     }
 
-    pub(super) async fn store(self, db: &mut PgConnection) -> sqlx::Result<()> {
-        let (mut gone, mut kept) = (Keys::default(), Keys::default());
-        let (mut units, mut sold) = (Vec::new(), Vec::new());
-        for (key, hold) in self.0 {
-            match hold {
-                None => gone.push(key),
-                Some(hold) => {
-                    kept.push(key);
-                    units.push(hold.units);
-                    sold.push(hold.sold);
+    /// The orders that have units of a ticket, as far as the batch knows of them.
+    pub(super) fn of_ticket(&self, ticket: TicketId) -> impl Iterator<Item = OrderId> {
+        let all = (ticket, OrderId(Uuid::nil()))..=(ticket, OrderId(Uuid::max()));
+        let held = self.0.range(all).filter(|(_, entry)| entry.now.is_some());
+        held.map(|((_, order), _)| *order)
+    }
+
+    pub(super) async fn store(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let mut new = NewRows::of("holds", ["ticket", "order_id", "units", "sold"]);
+        let (mut gone, mut changed) = (Keys::default(), Changed::default());
+        for (&(ticket, order), entry) in &self.0 {
+            match (entry.stored, entry.now) {
+                (None, None) => {}
+                (None, Some(Hold { units, sold })) => {
+                    new.push([&ticket.0, &order.0, &integer_column(units)?, &sold])?;
                 }
+                (Some(_), None) => gone.push(ticket, order),
+                (Some(stored), Some(now)) if stored == now => {}
+                (Some(_), Some(now)) => changed.push(ticket, order, now),
             }
         }
         delete(db, gone).await?;
-        upsert(db, kept, units, sold).await
+        update(db, changed).await?;
+        new.write(db).await
     }
 }
 
@@ -74,9 +94,24 @@ struct Keys {
 }
 
 impl Keys {
-    fn push(&mut self, (ticket, order): HoldKey) {
+    fn push(&mut self, ticket: TicketId, order: OrderId) {
         self.tickets.push(ticket.0);
         self.orders.push(order.0);
+    }
+}
+
+#[derive(Default)]
+struct Changed {
+    keys: Keys,
+    units: Vec<i64>,
+    sold: Vec<bool>,
+}
+
+impl Changed {
+    fn push(&mut self, ticket: TicketId, order: OrderId, hold: Hold) {
+        self.keys.push(ticket, order);
+        self.units.push(hold.units);
+        self.sold.push(hold.sold);
     }
 }
 
@@ -95,25 +130,20 @@ async fn delete(db: &mut PgConnection, gone: Keys) -> sqlx::Result<()> {
     .map(|_| ())
 }
 
-async fn upsert(
-    db: &mut PgConnection,
-    kept: Keys,
-    units: Vec<i64>,
-    sold: Vec<bool>,
-) -> sqlx::Result<()> {
-    if kept.tickets.is_empty() {
+async fn update(db: &mut PgConnection, changed: Changed) -> sqlx::Result<()> {
+    if changed.units.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO holds (ticket, order_id, units, sold) \
-         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[]) \
-         ON CONFLICT (ticket, order_id) \
-         DO UPDATE SET units = excluded.units, sold = excluded.sold",
+        "UPDATE holds SET units = new.units, sold = new.sold \
+         FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::bool[]) \
+             AS new (ticket, order_id, units, sold) \
+         WHERE holds.ticket = new.ticket AND holds.order_id = new.order_id",
     )
-    .bind(kept.tickets)
-    .bind(kept.orders)
-    .bind(units)
-    .bind(sold)
+    .bind(changed.keys.tickets)
+    .bind(changed.keys.orders)
+    .bind(changed.units)
+    .bind(changed.sold)
     .execute(db)
     .await
     .map(|_| ())

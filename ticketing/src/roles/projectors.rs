@@ -2,6 +2,7 @@
 
 mod park;
 mod places;
+mod prune;
 mod rebuild;
 mod shown;
 mod status;
@@ -30,6 +31,10 @@ pub(crate) enum Command {
     Rebuild(rebuild::Rebuild),
     /// Show the tables again that `rebuild --keep-old` kept, once they have caught up.
     Rollback(rebuild::Rollback),
+    /// Remove the tables of older versions of the program, which readers see no more.
+    ///
+    /// After a deploy, when no program of the old version runs or is to be gone back to.
+    Prune(prune::Settings),
     /// Show which rows a rebuild would change, before it changes over.
     ///
     /// First fill the new tables with `rebuild --no-switch`. Both are compared at the same place in
@@ -70,6 +75,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(settings) => status::run(settings).await,
         Command::Rebuild(settings) => rebuild::rebuild(settings).await,
         Command::Rollback(settings) => rebuild::rollback(settings).await,
+        Command::Prune(settings) => prune::run(settings).await,
         Command::Diff(settings) => verify::diff(settings).await,
         Command::Verify(settings) => verify::verify(settings).await,
         Command::Park(command) => park::run(command).await,
