@@ -49,7 +49,7 @@ pub use error::{ExecuteError, LogError};
 pub use follow::{FollowError, Follower, TakeError, follow};
 pub use history::{Between, History};
 pub use reader::LogReader;
-pub use subscribe::Delivery;
+pub use subscribe::{Deliveries, Delivery};
 pub use vault::{Vault, VaultError};
 
 use connection::Connection;
@@ -343,6 +343,12 @@ impl EventLog {
         &self,
         after: Option<Position>,
     ) -> impl Stream<Item = Result<Delivery, LogError>> + Send + use<> {
-        subscribe::subscribe(Arc::clone(&self.connection), after)
+        subscribe::subscribe(self.deliveries(after))
+    }
+
+    /// The same, to be read by [`Deliveries::next`].
+    #[must_use]
+    pub fn deliveries(&self, after: Option<Position>) -> Deliveries {
+        Deliveries::new(Arc::clone(&self.connection), after)
     }
 }

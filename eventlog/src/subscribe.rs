@@ -1,4 +1,4 @@
-//! Following the whole log, as a stream of deliveries.
+//! Following the whole log, one delivery after another.
 
 use std::sync::Arc;
 
@@ -21,38 +21,50 @@ pub enum Delivery {
     CaughtUp,
 }
 
-enum Stage {
-    Closed { after: Option<Position> },
-    Open(Box<Feed>),
-}
-
-pub(crate) fn subscribe(
+/// A subscription to every event of ours, for whoever reads a great many: a stream moves each of them
+/// about several times more.
+#[derive(Debug)]
+pub struct Deliveries {
     connection: Arc<Connection>,
     after: Option<Position>,
-) -> impl Stream<Item = Result<Delivery, LogError>> + Send + use<> {
-    try_unfold(Stage::Closed { after }, move |stage| {
-        let connection = Arc::clone(&connection);
-        async move {
-            let mut feed = match stage {
-                Stage::Open(feed) => feed,
-                Stage::Closed { after } => Box::new(connection.subscribe_to_all(after).await?),
-            };
-            let delivery = next(&connection, &mut feed).await?;
-            Ok(Some((delivery, Stage::Open(feed))))
-        }
-    })
+    /// Opened by the first call.
+    feed: Option<Feed>,
 }
 
-async fn next(connection: &Connection, feed: &mut Feed) -> Result<Delivery, LogError> {
-    loop {
-        match connection.next(feed).await? {
-            FeedEvent::Checkpoint(position) => return Ok(Delivery::Checkpoint(position)),
-            FeedEvent::CaughtUp => return Ok(Delivery::CaughtUp),
-            FeedEvent::Event(stored) => {
-                if let Some(event) = decode_any(&stored)? {
-                    return Ok(Delivery::Event(event));
+impl Deliveries {
+    pub(crate) fn new(connection: Arc<Connection>, after: Option<Position>) -> Self {
+        Self { connection, after, feed: None }
+    }
+
+    /// Waits for the next one.
+    ///
+    /// # Errors
+    /// [`LogError`], after which it is of no use any more: subscribe again after the last position
+    /// seen.
+    pub async fn next(&mut self) -> Result<Delivery, LogError> {
+        let feed = match &mut self.feed {
+            Some(feed) => feed,
+            None => self.feed.insert(self.connection.subscribe_to_all(self.after).await?),
+        };
+        loop {
+            match self.connection.next(feed).await? {
+                FeedEvent::Checkpoint(position) => return Ok(Delivery::Checkpoint(position)),
+                FeedEvent::CaughtUp => return Ok(Delivery::CaughtUp),
+                FeedEvent::Event(stored) => {
+                    if let Some(event) = decode_any(&stored)? {
+                        return Ok(Delivery::Event(event));
+                    }
                 }
             }
         }
     }
+}
+
+pub(crate) fn subscribe(
+    deliveries: Deliveries,
+) -> impl Stream<Item = Result<Delivery, LogError>> + Send + use<> {
+    try_unfold(Box::new(deliveries), |mut deliveries| async move {
+        let next = deliveries.next().await?;
+        Ok(Some((next, deliveries)))
+    })
 }

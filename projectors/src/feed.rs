@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use domain::{DomainEvent, Position, Recorded};
 use eventlog::parking::Unfit;
-use eventlog::{Delivery, EventLog, LogError};
+use eventlog::{Deliveries, Delivery, EventLog, LogError};
 use futures::future::try_join_all;
-use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use crate::Error;
@@ -109,8 +108,7 @@ struct Reading {
 impl Reading {
     /// One subscription, from where the last one ended. False: nobody wants any more.
     async fn once(&mut self) -> bool {
-        let subscription = self.log.subscribe(self.at);
-        let mut deliveries = std::pin::pin!(subscription);
+        let mut deliveries = self.log.deliveries(self.at);
         loop {
             let (mut page, error) = self.page(&mut deliveries).await;
             page.unreadable = error.as_ref().and_then(LogError::unfit);
@@ -134,25 +132,21 @@ impl Reading {
         }
     }
 
-    async fn page(
-        &self,
-        deliveries: &mut (impl Stream<Item = Result<Delivery, LogError>> + Unpin),
-    ) -> (Page, Option<LogError>) {
+    async fn page(&self, deliveries: &mut Deliveries) -> (Page, Option<LogError>) {
         let end = self.at.unwrap_or_default();
         let mut page = Page { events: Vec::new(), unreadable: None, end };
         while page.events.len() < PAGE_EVENTS_MAX && page.end < self.until {
             match deliveries.next().await {
-                Some(Ok(Delivery::Event(record))) => {
+                Ok(Delivery::Event(record)) => {
                     page.end = record.position.min(self.until);
                     if record.position <= self.until {
                         page.events.push(record);
                     }
                 }
-                Some(Ok(Delivery::Checkpoint(position))) => page.end = position.min(self.until),
+                Ok(Delivery::Checkpoint(position)) => page.end = position.min(self.until),
                 // All there was has been delivered, so nothing lies between here and `until`.
-                Some(Ok(Delivery::CaughtUp)) => page.end = self.until,
-                Some(Err(error)) => return (page, Some(error)),
-                None => return (page, Some(LogError::Unavailable("it ended".to_owned()))),
+                Ok(Delivery::CaughtUp) => page.end = self.until,
+                Err(error) => return (page, Some(error)),
             }
         }
         (page, None)

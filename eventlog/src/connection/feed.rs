@@ -1,6 +1,7 @@
 //! Subscriptions, without the client crate's own resumption: that forgets checkpoints and may lose
 //! events.
 
+use std::fmt;
 use std::sync::Arc;
 
 use domain::{Position, Revision};
@@ -22,6 +23,12 @@ pub(crate) struct Feed {
     link: Arc<Link>,
     subscription: Subscription,
     confirmed: bool,
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
 }
 
 /// What comes out of one.
@@ -70,10 +77,12 @@ impl Connection {
                 if feed.confirmed {
                     next.await.map_err(Failure::from)
                 } else {
-                    feed.link.answered(next).await
+                    // Only the first time, so the others need not make room for it.
+                    Box::pin(feed.link.answered(next)).await
                 }
             };
             let next = tokio::select! {
+                biased;
                 next = next => next,
                 () = feed.link.discarded.cancelled() => {
                     Err(Failure::Unclear("the connection was given up".to_owned()))
