@@ -18,7 +18,8 @@ use crate::read_model::Happening;
 pub(crate) struct Cause {
     /// The request that began it.
     request: ID,
-    /// What it led to directly.
+    /// What it led to directly. One request may give several commands: an order reserves units of
+    /// the ticket, and is placed.
     leads_to: Vec<CausedEvent>,
     /// All of it, in the order of the log.
     events: Vec<CausedEvent>,
