@@ -14,8 +14,7 @@ const TICKETS: u32 = 100_000;
 const TABLES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Nine of ten in dollars, at 5.00 to 104.99; one of five sold out. `live` is where the view
-/// `read.tickets` looks. `PostGraphile` filters by no inequality of its own, so it gets a view of what
-/// is on sale.
+/// `read.tickets` looks.
 const FILL: &str = "
 do $$
 declare live text;
@@ -34,9 +33,6 @@ begin
     execute format('analyze %s', live);
 end
 $$;
-create schema if not exists peer;
-drop view if exists peer.tickets_on_sale;
-create view peer.tickets_on_sale as select * from read.tickets where available > 0;
 ";
 
 pub(crate) struct Place {

@@ -16,11 +16,13 @@ pub(crate) const PEER: &str = "PostGraphile 4";
 
 const QUERY: &str = "{ tickets(first: 20, where: {currency: \"usd\", priceMin: \"10\", \
      priceMax: \"50\"}) { nodes { id title price { amount currency } available version } \
-     pageInfo { hasNextPage endCursor } } }";
-/// The same without the prices: it has no filter for ranges.
-const PEER_QUERY: &str = "{ allTicketsOnSales(first: 20, condition: {currency: \"usd\"}, \
+     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+/// The same, in the words of its plugin for filters.
+const PEER_QUERY: &str = "{ allTickets(first: 20, filter: {available: {greaterThan: 0}, \
+     currency: {equalTo: \"usd\"}, \
+     priceMinor: {greaterThanOrEqualTo: \"1000\", lessThanOrEqualTo: \"5000\"}}, \
      orderBy: [LISTED_COMMIT_DESC, LISTED_PREPARE_DESC]) { nodes { id title priceMinor currency \
-     available version } pageInfo { hasNextPage endCursor } } }";
+     available version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
 /// Not secret: they guard nothing.
 const KEYS: [(&str, &str); 3] = [
@@ -57,8 +59,12 @@ pub(crate) async fn start(
 
     let mut subjects = vec![bare, ours];
     if let Some(program) = postgraphile {
-        let arguments = ["--connection", &url, "--schema", "peer", "--host", "127.0.0.1"];
-        let own = ["--port", "5678", "--disable-query-log", "--max-pool-size", "16"];
+        let arguments = ["--connection", &url, "--schema", "read", "--host", "127.0.0.1"];
+        let own = [
+            ["--port", "5678", "--disable-query-log", "--max-pool-size", "16"].as_slice(),
+            &["--append-plugins", "postgraphile-plugin-connection-filter"],
+        ]
+        .concat();
         let arguments = [arguments.as_slice(), &own].concat();
         let live = [("NODE_ENV", "production")];
         let mut process = Process::start(program, &arguments, &live, &words("postgraphile.log"))?;
