@@ -1,18 +1,21 @@
-//! Other event-sourcing crates under the load of the benchmark of commands, in process and without
-//! HTTP. The benchmark (`bench/src/bin/commands/`) starts this program and reads what it prints.
+//! Other event-sourcing crates under the load of the benchmarks of commands and of read models, in
+//! process and without HTTP. The benchmarks (`bench/src/bin/commands/`, `bench/src/bin/read_models/`)
+//! start this program and read what it prints.
 //!
 //! - `ticket` — the rules, the same for both crates
 //! - `with_cqrs_es`, `with_disintegrate` — load, decide, append, as each crate offers it
+//! - `replay` — the read model that both fill from their events
 //! - `shop` — what the load asks of both
 //! - `load` — the clients
 
 mod load;
+mod replay;
 mod shop;
 mod ticket;
 mod with_cqrs_es;
 mod with_disintegrate;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -60,6 +63,8 @@ enum Command {
         #[arg(long)]
         history: u64,
     },
+    /// Fill a read model from all the events, and print in how many seconds as a line of JSON.
+    Replay,
     /// Run a load and print what came of it as a line of JSON.
     Measure {
         #[arg(long)]
@@ -81,6 +86,11 @@ enum Kind {
     List,
     Edit,
     Hot,
+}
+
+#[derive(Serialize)]
+struct Replayed {
+    seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -110,6 +120,13 @@ async fn run<S: Shop>(shop: S, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Install => shop.install().await,
         Command::Fill { tickets, history } => fill(&shop, tickets, history).await,
+        Command::Replay => {
+            let begun = Instant::now();
+            shop.replay().await?;
+            let replayed = Replayed { seconds: begun.elapsed().as_secs_f64() };
+            println!("{}", serde_json::to_string(&replayed)?);
+            Ok(())
+        }
         Command::Measure { load, tickets, history, clients, seconds } => {
             let load = match load {
                 Kind::List => Load::List,

@@ -28,4 +28,8 @@ pub trait Shop: Clone + Send + Sync + 'static {
         &self,
         histories: Vec<(Uuid, Vec<TicketEvent>)>,
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Brings a read model of tickets, a row each, from nothing to what all the events say, as the
+    /// crate offers it.
+    fn replay(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }

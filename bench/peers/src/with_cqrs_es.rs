@@ -1,20 +1,25 @@
 //! `cqrs-es` with `postgres-es`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, AggregateError, DomainEvent};
-use postgres_es::{PostgresCqrs, postgres_aggregate_cqrs, postgres_cqrs};
+use cqrs_es::persist::{GenericQuery, QueryErrorHandler, QueryReplay};
+use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventEnvelope, View};
+use postgres_es::{
+    PostgresCqrs, PostgresEventRepository, PostgresViewRepository, postgres_aggregate_cqrs,
+    postgres_cqrs,
+};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
+use crate::replay::TicketRow;
 use crate::shop::{Shop, Tried};
 use crate::ticket::{Ticket, TicketCommand, TicketEvent, TicketRejection};
 
 /// As the crate's `db/init.sql` has them.
-const TABLES: [&str; 2] = [
+const TABLES: [&str; 3] = [
     "create table if not exists events (
         aggregate_type text not null,
         aggregate_id text not null,
@@ -31,6 +36,11 @@ const TABLES: [&str; 2] = [
         current_snapshot bigint check (current_snapshot >= 0) not null,
         payload json not null,
         primary key (aggregate_type, aggregate_id, last_sequence))",
+    "create table if not exists ticket_view (
+        view_id text not null,
+        version bigint check (version >= 0) not null,
+        payload json not null,
+        primary key (view_id))",
 ];
 
 #[derive(Clone)]
@@ -111,6 +121,36 @@ impl Shop for WithCqrsEs {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    async fn replay(&self) -> anyhow::Result<()> {
+        sqlx::query("truncate ticket_view").execute(&self.pool).await?;
+        let failed = Arc::new(Mutex::new(None));
+        let first = |failed: &Arc<Mutex<Option<String>>>| -> Box<QueryErrorHandler> {
+            let failed = Arc::clone(failed);
+            Box::new(move |error| {
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.get_or_insert_with(|| error.to_string());
+            })
+        };
+        let rows =
+            PostgresViewRepository::<TicketRow, Ticket>::new("ticket_view", self.pool.clone());
+        let mut query = GenericQuery::new(Arc::new(rows));
+        query.use_error_handler(first(&failed));
+        let events = PostgresEventRepository::new(self.pool.clone());
+        let mut replay: QueryReplay<_, _, Ticket> = QueryReplay::new(events, query);
+        replay.use_error_handler(first(&failed));
+        if let Err(error) = replay.replay_all().await {
+            bail!("cqrs-es: {error}");
+        }
+        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or(Ok(()), |error| bail!("cqrs-es: {error}"))
+    }
+}
+
+impl View<Ticket> for TicketRow {
+    fn update(&mut self, event: &EventEnvelope<Ticket>) {
+        self.take_in(&event.payload);
     }
 }
 

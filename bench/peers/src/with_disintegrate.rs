@@ -1,13 +1,21 @@
 //! `disintegrate` with `disintegrate-postgres`.
 
-use anyhow::{anyhow, bail};
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, ensure};
+use async_trait::async_trait;
 use disintegrate::serde::json::Json;
-use disintegrate::{Decision, DecisionError, Event, NoSnapshot, WithSnapshot};
+use disintegrate::{
+    Decision, DecisionError, Event, EventListener, NoSnapshot, PersistedEvent, StreamQuery,
+    WithSnapshot,
+};
 use disintegrate_postgres::{
-    Error, PgDecisionMaker, PgEventStore, PgSnapshotter, WithPgSnapshot, decision_maker,
+    Error, PgDecisionMaker, PgEventId, PgEventListener, PgEventListenerConfig, PgEventStore,
+    PgSnapshotter, WithPgSnapshot, decision_maker,
 };
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::shop::{Shop, Tried};
@@ -17,7 +25,7 @@ type Store = PgEventStore<TicketEvent, Json<TicketEvent>>;
 
 /// What the crate's migrator makes, but for one number: the crate writes it as `0xFFFFFFFF`, which
 /// Postgres reads from version 16 on only.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "create sequence if not exists seq_event_event_id",
     "create table if not exists event (
         event_id bigint primary key default nextval('seq_event_event_id'),
@@ -58,10 +66,23 @@ const TABLES: [&str; 7] = [
     "alter table event add column if not exists ticket_id uuid",
     "create index if not exists idx_event_ticket_id on event (ticket_id)
      where ticket_id is not null",
+    "create table if not exists event_listener (
+        id text primary key,
+        last_processed_event_id bigint,
+        updated_at timestamp default now())",
+    "create table if not exists ticket_row (
+        id uuid primary key,
+        title text not null,
+        price_minor bigint not null,
+        currency text not null,
+        quantity bigint not null,
+        reserved bigint not null)",
 ];
 
 /// A snapshot is written when more events than this had to be read after the last one.
 const SNAPSHOT_EVERY_EVENTS: u64 = 10;
+/// How often its listener looks for more events; the first time at once.
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
 pub struct WithDisintegrate {
@@ -158,6 +179,85 @@ impl Shop for WithDisintegrate {
         .bind(payloads)
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    async fn replay(&self) -> anyhow::Result<()> {
+        sqlx::query("truncate event_listener, ticket_row").execute(&self.pool).await?;
+        let last = sqlx::query_scalar("select coalesce(max(event_id), 0) from event");
+        let (done, is_done) = watch::channel(false);
+        let rows = Rows {
+            pool: self.pool.clone(),
+            query: disintegrate::query!(TicketEvent),
+            last: last.fetch_one(&self.pool).await?,
+            done,
+        };
+        let store: Store = PgEventStore::new_uninitialized(self.pool.clone(), Json::default());
+        let once = PgEventListenerConfig::poller(POLL_EVERY);
+        let listener =
+            PgEventListener::builder(store).uninitialized().register_listener(rows, once);
+        let mut shutdown = is_done.clone();
+        // It also ends when the listener is dropped, as it is when it has given up.
+        let all =
+            async move { shutdown.wait_for(|done| *done).await.map(|_| ()).unwrap_or_default() };
+        listener.start_with_shutdown(all).await?;
+        ensure!(*is_done.borrow(), "disintegrate: its listener has given up");
+        Ok(())
+    }
+}
+
+/// Writes a row for each event, on a connection of its own: the crate hands over no transaction.
+struct Rows {
+    pool: PgPool,
+    query: StreamQuery<PgEventId, TicketEvent>,
+    last: PgEventId,
+    /// Told once the last event has been taken.
+    done: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl EventListener<PgEventId, TicketEvent> for Rows {
+    type Error = sqlx::Error;
+
+    fn id(&self) -> &'static str {
+        "ticket_row"
+    }
+
+    fn query(&self) -> &StreamQuery<PgEventId, TicketEvent> {
+        &self.query
+    }
+
+    async fn handle(
+        &self,
+        event: PersistedEvent<PgEventId, TicketEvent>,
+    ) -> Result<(), Self::Error> {
+        let id = event.id();
+        let query = match event.into_inner() {
+            TicketEvent::TicketListed {
+                ticket_id, title, price_minor, currency, quantity, ..
+            } => sqlx::query("insert into ticket_row values ($1, $2, $3, $4, $5, 0)")
+                .bind(ticket_id)
+                .bind(title)
+                .bind(price_minor)
+                .bind(currency)
+                .bind(i64::from(quantity)),
+            TicketEvent::TicketEdited { ticket_id, title, price_minor, currency } => sqlx::query(
+                "update ticket_row set title = $2, price_minor = $3, currency = $4 where id = $1",
+            )
+            .bind(ticket_id)
+            .bind(title)
+            .bind(price_minor)
+            .bind(currency),
+            TicketEvent::TicketReserved { ticket_id, quantity, .. } => {
+                sqlx::query("update ticket_row set reserved = reserved + $2 where id = $1")
+                    .bind(ticket_id)
+                    .bind(i64::from(quantity))
+            }
+        };
+        query.execute(&self.pool).await?;
+        if id >= self.last {
+            self.done.send_replace(true);
+        }
         Ok(())
     }
 }

@@ -8,18 +8,21 @@ use projectors::{Options, Stage};
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
-use crate::place::Place;
+use crate::memory;
+use crate::place::{Place, Shop, Used};
 
 /// What one round came to; times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round {
-    pub(crate) events: u64,
-    pub(crate) rows: u64,
+    pub(crate) events: f64,
+    pub(crate) rows: f64,
     /// Until the tables are full and have their indexes.
     pub(crate) fill: f64,
     pub(crate) prove: f64,
     pub(crate) copy: f64,
-    /// The peak of this process so far.
+    /// Processor time of the fill: of the rebuild itself, of the log, of Postgres.
+    pub(crate) cpu: [f64; 3],
+    /// The peak of this process, the proof included.
     pub(crate) memory_mib: f64,
 }
 
@@ -30,48 +33,76 @@ const TABLES: [(&str, &str); 3] =
 impl Round {
     /// Of each figure by itself.
     pub(crate) fn median(rounds: &[Self]) -> Option<Self> {
-        let of = |figure: fn(&Self) -> f64| {
+        let of = |figure: &dyn Fn(&Self) -> f64| {
             let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
             figures.sort_by(f64::total_cmp);
             figures.get(figures.len() / 2).copied()
         };
-        let first = rounds.first()?;
         Some(Self {
-            events: first.events,
-            rows: first.rows,
-            fill: of(|round| round.fill)?,
-            prove: of(|round| round.prove)?,
-            copy: of(|round| round.copy)?,
-            memory_mib: of(|round| round.memory_mib)?,
+            events: of(&|round| round.events)?,
+            rows: of(&|round| round.rows)?,
+            fill: of(&|round| round.fill)?,
+            prove: of(&|round| round.prove)?,
+            copy: of(&|round| round.copy)?,
+            cpu: [
+                of(&|round| round.cpu[0])?,
+                of(&|round| round.cpu[1])?,
+                of(&|round| round.cpu[2])?,
+            ],
+            memory_mib: of(&|round| round.memory_mib)?,
         })
+    }
+
+    pub(crate) fn events_per_second(&self) -> f64 {
+        self.events / self.fill
+    }
+
+    /// Both put in the same rows.
+    pub(crate) fn share_of_copy(&self) -> f64 {
+        self.copy / self.fill
     }
 }
 
-pub(crate) async fn round(place: &Place) -> anyhow::Result<Round> {
+pub(crate) async fn round(place: &Place, shop: &Shop) -> anyhow::Result<Round> {
     let names = ["tickets".to_owned(), "orders".to_owned()];
+    memory::forget_peak()?;
+    let before = shop.used(place)?;
     let (began, mut proving, mut proven) = (Instant::now(), None, None);
     let mut events = 0;
     let mut tell = |stage: Stage| match stage {
         Stage::Filling(progress) => events = events.max(progress.events),
         Stage::Indexing => {}
-        Stage::Proving(_) => {
-            proving.get_or_insert_with(Instant::now);
+        Stage::Proving(_) if proving.is_none() => {
+            proving = Some((Instant::now(), shop.used(place)));
         }
+        Stage::Proving(_) => {}
         Stage::Switching => {
             proven.get_or_insert_with(Instant::now);
         }
     };
-    projectors::rebuild(&place.log, &place.pool, &names, Options::default(), &mut tell).await?;
-    let (proving, proven) = (proving.context("no proof")?, proven.context("no switch")?);
-    let (rows, copy) = copy(&place.pool).await?;
+    projectors::rebuild(&shop.log, &shop.pool, &names, Options::default(), &mut tell).await?;
+    let (proving, after) = proving.context("no proof")?;
+    let proven = proven.context("no switch")?;
+    let memory_mib = memory::peak_mib()?;
+    let (rows, copy) = copy(&shop.pool).await?;
     Ok(Round {
-        events,
-        rows,
+        events: events as f64,
+        rows: rows as f64,
         fill: (proving - began).as_secs_f64(),
         prove: (proven - proving).as_secs_f64(),
         copy: copy.as_secs_f64(),
-        memory_mib: peak_mib()?,
+        cpu: spent(before, after?),
+        memory_mib,
     })
+}
+
+fn spent(before: Used, after: Used) -> [f64; 3] {
+    let each = [
+        after.own - before.own,
+        after.log - before.log,
+        after.postgres.saturating_sub(before.postgres),
+    ];
+    each.map(|time| time.as_secs_f64())
 }
 
 /// Into empty tables like those that readers see, with all their indexes.
@@ -110,10 +141,4 @@ async fn copy(pool: &PgPool) -> anyhow::Result<(u64, Duration)> {
         took += began.elapsed();
     }
     Ok((rows, took))
-}
-
-fn peak_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
 }

@@ -1,117 +1,124 @@
-//! From the acknowledgement of a command until readers see what came of it, under load.
+//! From the acknowledgement of a command until a query shows what came of it, under load.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use bench::http::Connection;
+use bench::process::Process;
+use bench::rate::Rate;
 use domain::id::{AccountId, CommandId, TicketId};
 use domain::money::{Currency, Money};
 use domain::text::{Quantity, Title};
 use domain::ticket::TicketCommand;
 use domain::{Actor, Cause, Position, Ticket};
 use eventlog::EventLog;
-use sqlx::postgres::PgListener;
+use serde_json::json;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::place::{Place, Shop};
 
 /// At the beginning, and not counted.
-const WARM_UP: Duration = Duration::from_secs(2);
+const WARM_UP_SECONDS: u64 = 2;
+/// How often the read models are looked at until they have caught up.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What was measured, in milliseconds.
-pub(crate) struct Live {
-    pub(crate) seen: usize,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
+/// Not secret: they guard nothing.
+const KEYS: [(&str, &str); 3] = [
+    ("TICKETING_SESSION_KEY", "1111111111111111111111111111111111111111111111111111111111111111"),
+    ("TICKETING_VAULT_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
+    ("TICKETING_TOKEN_KEYS", "3333333333333333333333333333333333333333333333333333333333333333"),
+];
+
+/// The commands list tickets, each followed by a query for that ticket, `atLeast` as of the command.
+/// Projectors and the API of queries are processes of their own, as in production.
+pub(crate) async fn measure(
+    place: &Place,
+    shop: &Shop,
+    per_second: u64,
+    seconds: u64,
+) -> anyhow::Result<Rate> {
+    let urls = ["--log-url", &shop.log_url, "--database-url", &shop.database_url];
+    let words = |name: &str| place.directory.join(name);
+    let run = ["projectors", "run", "--metrics", "127.0.0.1:0"];
+    let run = [run.as_slice(), &urls].concat();
+    let projectors = Process::start(&place.ticketing, &run, &[], &words("projectors.log"))?;
+    caught_up(shop).await?;
+    let api = ["query-api", "--listen", "127.0.0.1:0", "--limits", "off"];
+    let api = [api.as_slice(), &["--metrics", "127.0.0.1:0"], &urls].concat();
+    let mut api = Process::start(&place.ticketing, &api, &KEYS, &words("query-api.log"))?;
+    let address = api.says("query-api: http://").await?.parse()?;
+
+    let times = send(&shop.log, address, per_second, seconds).await?;
+    api.stop().await?;
+    projectors.stop().await?;
+    Ok(Rate::of(times, Duration::from_secs(seconds)))
 }
 
-/// All read models are kept as `ticketing projectors run` keeps them; the commands list tickets.
-pub(crate) async fn measure(place: &Place, per_second: u64, seconds: u64) -> anyhow::Result<Live> {
-    let shutdown = CancellationToken::new();
-    let running = projectors::run(place.log.clone(), place.pool.clone(), shutdown.clone());
-    let running = tokio::spawn(running);
-    caught_up(place).await?;
-    let mut listener = PgListener::connect_with(&place.pool).await?;
-    listener.listen("projection").await?;
-    let began = Instant::now();
-    let mut sending = tokio::spawn(send(place.log.clone(), per_second, seconds));
-    let (mut announced, mut acknowledged) = (Vec::new(), None);
+async fn caught_up(shop: &Shop) -> anyhow::Result<()> {
+    let head = shop.log.head().await?;
     loop {
-        tokio::select! {
-            heard = listener.recv() => announced.extend(position_of(heard?.payload())?.map(|it| (it, Instant::now()))),
-            sent = &mut sending, if acknowledged.is_none() => acknowledged = Some(sent??),
-        }
-        let last = announced.last().map(|(position, _)| *position);
-        let awaited = acknowledged.as_ref().and_then(|all| all.iter().map(|(it, _)| *it).max());
-        if awaited.is_some() && last >= awaited {
-            break;
-        }
-    }
-    shutdown.cancel();
-    running.await??;
-    let counted = acknowledged.unwrap_or_default().into_iter();
-    let counted = counted.filter(|(_, at)| *at - began > WARM_UP);
-    let mut times: Vec<Duration> = counted.filter_map(|it| wait(&announced, it)).collect();
-    times.sort_unstable();
-    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1));
-    let ms = |percent| at(percent).map_or(f64::NAN, |time: &Duration| time.as_secs_f64() * 1e3);
-    Ok(Live { seen: times.len(), p50: ms(50), p99: ms(99), max: ms(100) })
-}
-
-/// None: of another read model.
-fn position_of(announcement: &str) -> anyhow::Result<Option<Position>> {
-    let mut words = announcement.split(' ');
-    if words.next() != Some("projector/tickets") {
-        return Ok(None);
-    }
-    Ok(Some(words.next().context("no position")?.parse()?))
-}
-
-/// From the acknowledgement to the first announcement that has come as far; nothing, when readers saw
-/// it before the writer had its answer.
-fn wait(
-    announced: &[(Position, Instant)],
-    (position, acknowledged): (Position, Instant),
-) -> Option<Duration> {
-    let first = announced.partition_point(|(reached, _)| *reached < position);
-    announced.get(first).map(|(_, at)| at.saturating_duration_since(acknowledged))
-}
-
-async fn caught_up(place: &Place) -> anyhow::Result<()> {
-    let head = place.log.head().await?;
-    loop {
-        let status = projectors::status(&place.pool).await?;
+        let status = projectors::status(&shop.pool).await?;
         if status.iter().all(|status| status.position >= head) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// At its own pace, however long answers take. Gives when each was acknowledged.
+/// At its own pace, however long answers take. Gives how long after its acknowledgement each was
+/// seen.
 async fn send(
-    log: EventLog,
+    log: &EventLog,
+    address: SocketAddr,
     per_second: u64,
     seconds: u64,
-) -> anyhow::Result<Vec<(Position, Instant)>> {
+) -> anyhow::Result<Vec<Duration>> {
+    // As many as there are questions at a time.
+    static IDLE: Mutex<Vec<Connection>> = Mutex::const_new(Vec::new());
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(per_second)?);
     let mut commands = JoinSet::new();
-    for _ in 0..per_second * seconds {
+    let warm_up = per_second * WARM_UP_SECONDS;
+    for number in 0..warm_up + per_second * seconds {
         ticks.tick().await;
         let log = log.clone();
         commands.spawn(async move {
             let ticket = TicketId(Uuid::now_v7());
             let executed = log.execute_new::<Ticket>(&ticket, list()?, &cause()).await?;
-            anyhow::Ok((executed.position.context("no position")?, Instant::now()))
+            let position = executed.position.context("no position")?;
+            let acknowledged = Instant::now();
+            let idle = IDLE.lock().await.pop();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => Connection::open(address).await?,
+            };
+            let answer = connection.ask(&query(ticket, position)).await?;
+            let time = acknowledged.elapsed();
+            ensure!(answer.text().contains(&format!("\"id\":\"{ticket}\"")), "{}", answer.text());
+            IDLE.lock().await.push(connection);
+            Ok((number >= warm_up).then_some(time))
         });
     }
-    let mut acknowledged = Vec::new();
+    let mut times = Vec::new();
     while let Some(done) = commands.join_next().await {
-        acknowledged.push(done??);
+        times.extend(done??);
     }
-    Ok(acknowledged)
+    Ok(times)
+}
+
+fn query(ticket: TicketId, position: Position) -> Vec<u8> {
+    let query = format!(
+        "{{ ticket(id: \"{ticket}\", atLeast: \"{position}\") {{ id title available version }} }}"
+    );
+    let body = json!({ "query": query }).to_string();
+    let length = body.len();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 fn list() -> anyhow::Result<TicketCommand> {

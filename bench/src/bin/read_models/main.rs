@@ -1,40 +1,57 @@
-//! How fast read models are filled from the log, beside `COPY` of the same rows into the same tables
-//! in the same run; how fresh they are under load; and that the memory this takes stays flat.
+//! `bench/read-models.sh`: how fast read models are filled from the log, beside `COPY` of the same
+//! rows into the same tables in the same run, and beside the replays of other crates; how fresh
+//! queries are under load; and that the memory this takes stays flat.
 //!
-//! - `place` — the log and Postgres, each a process of its own
-//! - `bench::history` — what the log is filled with
-//! - `fill` — rebuilds, and `COPY`
-//! - `live` — from the acknowledgement of a command until readers see it
+//! - `place` — the log and Postgres, each a process of its own; `bench::history` — what is in the log
+//! - `fill` — rebuilds, and `COPY`; `memory` — of this process; `peers` — the other crates
+//! - `live` — from the acknowledgement of a command until a query shows it
+//! - `report` — the tables, and whether the goals are met
 
-#![allow(clippy::print_stdout, reason = "a command-line program talks to its user")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to its user"
+)]
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "rates")]
 
 mod fill;
 mod live;
+mod memory;
+mod peers;
 mod place;
+mod report;
 
 use std::path::PathBuf;
 
-use bench::figures::short;
 use clap::Parser;
 
 use crate::fill::Round;
-use crate::live::Live;
-use crate::place::Place;
+use crate::place::{Place, Shop};
+use crate::report::Measured;
 
+/// The same as that of `ticketing`, whose rebuilds these are.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How fast read models are filled, and how fresh queries are.
 #[derive(Debug, Parser)]
+#[command(max_term_width = 100)]
 struct Cli {
-    /// Where the log and Postgres keep their data; kept for the next run.
-    #[arg(long, default_value = "target/bench-read-models")]
+    /// Where the logs and Postgres keep their data; what is filled is kept for the next run.
+    #[arg(long, default_value = "target/bench-read-models", value_name = "DIRECTORY")]
     directory: PathBuf,
     /// The program that serves the log; without it, the one beside this program.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     ticketing: Option<PathBuf>,
-    /// How many events the log is filled with.
-    #[arg(long, default_value_t = 1_000_000)]
-    events: u64,
+    /// The lengths of logs that are read, in events; each gives a row of its own.
+    #[arg(long, value_delimiter = ',', default_value = "100000,300000,1000000")]
+    events: Vec<u64>,
+    /// How often each is read.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// The program with the other crates' replays; without it they are left out.
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// Seconds of commands for the live measurement; 0 leaves it out.
     #[arg(long, default_value_t = 10)]
     live_seconds: u64,
@@ -45,41 +62,48 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    let place = Place::open(&cli.directory, cli.events, cli.ticketing.as_deref()).await?;
-    println!(
-        "| round | fill, s | events/s | rows/s | prove, s | COPY, s | rows/s | × COPY | memory, MiB |"
-    );
-    println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-    let mut rounds = Vec::new();
-    for number in 1..=cli.rounds {
-        let round = fill::round(&place).await?;
-        print(&number.to_string(), &round);
-        rounds.push(round);
+    let mut cli = Cli::parse();
+    cli.events.sort_unstable();
+    if cfg!(debug_assertions) {
+        eprintln!("bench: this is a debug build; for figures that mean something add --release");
     }
-    if let Some(median) = Round::median(&rounds) {
-        print("median", &median);
+    let place = Place::open(&cli.directory, cli.ticketing.as_deref()).await?;
+    let mut measured = Measured::default();
+    report::head();
+    for events in &cli.events {
+        let shop = place.shop(*events).await?;
+        measured.lengths.extend(rounds(&place, &shop, cli.rounds).await?);
+        shop.close().await?;
+    }
+    for peer in peers::PEERS {
+        let Some(program) = &cli.peers else { break };
+        measured.peers.push((peer, peers::events_per_second(&place, program, peer).await?));
     }
     if cli.live_seconds > 0 {
-        let Live { seen, p50, p99, max } =
-            live::measure(&place, cli.commands, cli.live_seconds).await?;
-        println!(
-            "\nacknowledged → seen, {seen} commands at {}/s: p50 {p50:.2} ms, p99 {p99:.2} ms, \
-             longest {max:.2} ms",
-            cli.commands
-        );
+        // The longest log stays as long as it is.
+        let shop = place.shop(LIVE_EVENTS).await?;
+        let live = live::measure(&place, &shop, cli.commands, cli.live_seconds).await?;
+        measured.live = Some(live);
+        shop.close().await?;
     }
-    place.close().await
+    report::print(&measured);
+    place.close().await;
+    Ok(())
 }
 
-fn print(name: &str, round: &Round) {
-    let Round { events, rows, fill, prove, copy, memory_mib } = *round;
-    println!(
-        "| {name} | {fill:.2} | {} | {} | {prove:.2} | {copy:.2} | {} | {:.2} | {} |",
-        short(events as f64 / fill),
-        short(rows as f64 / fill),
-        short(rows as f64 / copy),
-        copy / fill,
-        short(memory_mib),
-    );
+/// What is in the log before the commands of the live measurement.
+const LIVE_EVENTS: u64 = 50_000;
+
+async fn rounds(place: &Place, shop: &Shop, count: u32) -> anyhow::Result<Option<Round>> {
+    let mut rounds = Vec::new();
+    for number in 1..=count {
+        let round = fill::round(place, shop).await?;
+        report::row(&format!(", round {number}"), &round);
+        rounds.push(round);
+    }
+    let median = Round::median(&rounds);
+    if let Some(median) = &median {
+        report::row(", median", median);
+    }
+    Ok(median)
 }
