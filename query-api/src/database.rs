@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPoolOptions, PgRow};
 use sqlx::{Decode, Executor, PgPool, Postgres, Row, Type};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use web::ApiError;
 
 /// The most connections; one of them listens to the projections.
 const CONNECTIONS_MAX: u32 = 16;
-/// The longest that a read waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The longest that a connection may take to be made; a read does not wait so long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether there is a connection for the next read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The longest that a read takes, the wait for a connection included.
 const READ_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// Reading is all that these connections can do, and a statement that nobody waits for any more
@@ -48,7 +51,7 @@ impl Database {
         let options = (*pool.connect_options()).clone();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(CONNECT_TIMEOUT)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(SESSION)).await?;
@@ -60,6 +63,22 @@ impl Database {
             })
             .connect_lazy_with(options);
         Self { pool }
+    }
+
+    /// Makes connections before they are asked for, one at a time, as long as all there are have
+    /// work. A read that gives up takes the connection with it that was being made for it; on a
+    /// machine so busy that all take longer than a read waits, there would never be any.
+    pub(crate) async fn keep_connected(self, shutdown: CancellationToken) {
+        let keep = async {
+            loop {
+                if self.pool.num_idle() == 0 && self.pool.size() < CONNECTIONS_MAX {
+                    // The reads tell that Postgres is away.
+                    drop(self.pool.acquire().await);
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        shutdown.run_until_cancelled(keep).await;
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -131,8 +150,43 @@ impl From<ReadError> for ApiError {
 #[cfg(test)]
 mod tests {
     use local_services::testing::TestDatabase;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
 
     use super::*;
+
+    /// Another way to a port of this machine, on which everybody is kept waiting first.
+    async fn slow_way_to(port: u16, wait: Duration) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut inbound, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    sleep(wait).await;
+                    let mut outbound = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    // Ends with either side.
+                    let _ended = tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await;
+                });
+            }
+        });
+        own
+    }
+
+    #[tokio::test]
+    async fn where_connecting_takes_longer_than_a_read_waits_there_is_a_connection_all_the_same() {
+        let test_database = TestDatabase::create().await;
+        let direct = PgPool::connect(test_database.url()).await.unwrap().connect_options();
+        let port = slow_way_to(direct.get_port(), READ_TIMEOUT + Duration::from_secs(1)).await;
+        let slowly = (*direct).clone().host("127.0.0.1").port(port);
+        let database = Database::beside(&PgPoolOptions::new().connect_lazy_with(slowly));
+        let shutdown = CancellationToken::new();
+        tokio::spawn(database.clone().keep_connected(shutdown.clone()));
+        let started = Instant::now();
+        while read(sqlx::query("SELECT 1").execute(database.pool())).await.is_err() {
+            assert!(started.elapsed() < 3 * CONNECT_TIMEOUT, "nobody is ever connected");
+        }
+        shutdown.cancel();
+    }
 
     #[tokio::test]
     async fn the_connections_can_neither_write_nor_keep_the_database_busy() {

@@ -86,6 +86,7 @@ impl State {
         shutdown: CancellationToken,
     ) -> Self {
         let database = Database::beside(pool);
+        tokio::spawn(database.clone().keep_connected(shutdown.clone()));
         let freshness = Freshness::watch(database.clone(), log.clone(), shutdown.clone());
         let limits = settings.subscriptions;
         Self {
