@@ -16,6 +16,7 @@ mod log_access;
 mod log_files;
 mod log_look;
 mod log_move;
+mod machine;
 mod openapi;
 mod program;
 mod read_models;
