@@ -15,7 +15,7 @@
 //!   is; `control` the socket by which that reaches a served one.
 //! - `metadata` knows what a `$$stream` says about its stream; `filter` which events of `$all` pass.
 //! - `observe` publishes the figures no single call can tell.
-//! - `limits` names every bound. `testing` (a feature) serves a log for a test;
+//! - `limits` names every bound; `files` knows how many files there may be. `testing` (a feature) serves a log for a test;
 //!   `bare` (a feature) is the store alone, for the benchmark.
 //!
 //! What is true by absence: nothing is acknowledged before it is on disk, no reader holds up the
@@ -26,6 +26,7 @@
 pub mod bare;
 mod control;
 mod credentials;
+mod files;
 mod filter;
 mod limits;
 mod metadata;

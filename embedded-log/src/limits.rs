@@ -30,15 +30,17 @@ pub(crate) const BATCH_PARTIAL_MAX: usize = 8;
 
 /// Events in one page of a read.
 pub(crate) const PAGE_EVENTS_MAX: usize = 512;
-/// Bytes in one page of a read, in memory; one event more may exceed it.
-pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// With many readers their pages get smaller, down to this, so that all pages together stay below
-/// [`PAGES_BYTES_MAX`].
+/// Bytes in one page of a read, in memory; one event more may exceed it. Larger ones gain next to
+/// nothing, and those who wait for their turn to read wait longer.
+pub(crate) const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes in the pages of all readers. A page gets no more than its share of what is free of them...
+pub(crate) const PAGES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// ...but this much in any case: slow clients keep their pages for long, and others must get on.
 pub(crate) const PAGE_BYTES_MIN: usize = 16 * 1024;
-/// Bytes in the pages of all readers.
-pub(crate) const PAGES_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Pages read from the disk at a time; each takes a thread.
+/// Pages read from the disk at a time; each takes a thread. A page's share is one in so many.
 pub(crate) const PAGES_READ_MAX: usize = 16;
+/// Reads and subscriptions at a time.
+pub(crate) const READERS_MAX: usize = 4096;
 /// Events looked at for one page of a filtered read.
 pub(crate) const PAGE_CONSIDERED_MAX: usize = 2048;
 
@@ -84,6 +86,13 @@ pub(crate) const FILTER_STEPS_MAX: usize = 100_000;
 
 /// Connections at a time; the next one is turned away.
 pub(crate) const CONNECTIONS_MAX: usize = 4096;
+/// Of the files that the process may open, the share that connections may take. The store must never
+/// fail to open one of its own: it would take no more writes.
+pub(crate) const CONNECTIONS_FILES_SHARE: usize = 2;
+/// And the share that the store keeps open of its tables.
+pub(crate) const TABLES_FILES_SHARE: usize = 4;
+/// Tables that the store keeps open at most.
+pub(crate) const TABLES_OPEN_MAX: usize = 900;
 /// How long a peer may take until it has begun to speak the protocol, and for the handshake of TLS
 /// before.
 pub(crate) const GREETING_SECONDS_MAX: u64 = 5;

@@ -1,4 +1,9 @@
 //! Messages and service traits generated from `proto/*.proto`; `README.md` says how to regenerate.
+//! `codec` is how they are sent.
+
+// By its path, so that tests can include this file.
+#[path = "proto/codec.rs"]
+pub(crate) mod codec;
 
 macro_rules! generated {
     ($file:literal) => {

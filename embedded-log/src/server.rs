@@ -10,7 +10,11 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::control::Control;
 use crate::credentials::Credentials;
-use crate::limits::{CALLS_PER_CONNECTION_MAX, MESSAGE_BYTES_MAX, STOP_SECONDS_MAX};
+use crate::files;
+use crate::limits::{
+    CALLS_PER_CONNECTION_MAX, CONNECTIONS_FILES_SHARE, CONNECTIONS_MAX, MESSAGE_BYTES_MAX,
+    STOP_SECONDS_MAX,
+};
 use crate::observe::observe;
 use crate::proto::gossip::gossip_server::GossipServer;
 use crate::proto::server_features::server_features_server::ServerFeaturesServer;
@@ -38,12 +42,21 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Let only these users in. Without TLS, everybody on the way can read the passwords.
     pub credentials: Option<Credentials>,
+    /// Connections at a time; one more is turned away. By default 4,096, or half of the files that
+    /// the process may open, so that there are always some left for the store.
+    pub connections_max: usize,
 }
 
 impl Options {
     /// A log in `directory`, everything else by default.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), advertised: None, tls: None, credentials: None }
+        Self {
+            directory: directory.into(),
+            advertised: None,
+            tls: None,
+            credentials: None,
+            connections_max: files::share(CONNECTIONS_FILES_SHARE, CONNECTIONS_MAX),
+        }
     }
 }
 
@@ -105,6 +118,7 @@ async fn serve(
     let node = advertised_node(options.advertised, bound)?;
     let closing = store.closing().clone();
     let begin_closing = closing.clone();
+    let incoming = socket::accept(listener, options.tls, options.connections_max);
     let serving = tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -112,7 +126,7 @@ async fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_routes(routes(store, node, options.credentials))
-        .serve_with_incoming_shutdown(socket::accept(listener, options.tls), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             shutdown.await;
             begin_closing.cancel();
         });

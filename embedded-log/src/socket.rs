@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) use self::greeting::Connection;
 use self::prompt::PromptStream;
-use crate::limits::{CONNECTIONS_MAX, GREETING_SECONDS_MAX};
+use crate::limits::GREETING_SECONDS_MAX;
 use crate::tls::Tls;
 
 /// Pause after a failed accept: without file handles left, the next one fails just as fast.
@@ -27,14 +27,16 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How long a peer may take for the handshake of TLS, and then for the first bytes of the protocol.
 const GREETING: Duration = Duration::from_secs(GREETING_SECONDS_MAX);
 
-/// All connections to the listener, for ever; those that are to be by TLS after its handshake.
+/// All connections to the listener, for ever, at most so many at a time; those that are to be by TLS
+/// after its handshake.
 pub(crate) fn accept(
     listener: TcpListener,
     tls: Option<Tls>,
+    connections_max: usize,
 ) -> impl Stream<Item = io::Result<Connection>> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let accepted = stream::unfold((listener, places), |(listener, places)| async move {
-        let next = next(&listener, &places).await;
+    let places = Arc::new(Semaphore::new(connections_max));
+    let accepted = stream::unfold((listener, places), move |(listener, places)| async move {
+        let next = next(&listener, &places, connections_max).await;
         Some((next, (listener, places)))
     });
     accepted
@@ -42,7 +44,7 @@ pub(crate) fn accept(
         .map(move |(stream, place)| {
             AbortOnDropHandle::new(tokio::spawn(greet(stream, tls.clone(), place)))
         })
-        .buffer_unordered(CONNECTIONS_MAX)
+        .buffer_unordered(connections_max)
         .filter_map(async |greeted| greeted.ok().flatten().map(Ok))
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn accept(
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    connections_max: usize,
 ) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
         match listener.accept().await {
@@ -57,7 +60,7 @@ async fn next(
                 Ok(place) => return (stream, place),
                 Err(_) => tracing::warn!(
                     %peer,
-                    "a connection is turned away: there are {CONNECTIONS_MAX} already"
+                    "a connection is turned away: there are {connections_max} already"
                 ),
             },
             Err(error) => {

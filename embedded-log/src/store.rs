@@ -8,7 +8,7 @@
 //! - `write` — a write as it is asked for, and how it ends
 //! - `changed` — the streams of writes that are not on disk yet
 //! - `stage` — what one write does to the log: the rules of the expected revision
-//! - `reader` — pages of events for reads and subscriptions
+//! - `reader` — pages of events for reads and subscriptions; `pages` — the memory for them
 //! - `subscribers` — who follows the log, and how far each has come
 //! - `generations` — the bounded caches
 
@@ -17,6 +17,7 @@ pub(crate) mod directory;
 pub(crate) mod format;
 pub(crate) mod generations;
 pub(crate) mod journal;
+pub(crate) mod pages;
 pub(crate) mod reader;
 pub(crate) mod stage;
 pub(crate) mod subscribers;
@@ -36,14 +37,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::directory::Directory;
+use self::pages::{PageMemory, Reader};
 use self::subscribers::Subscribers;
 use self::tables::{Tables, View};
 use self::write::{Write, WriteError, Written};
 use self::writer::{Message, Pending, Writer};
-use crate::limits::{
-    ADMISSION_SECONDS_MAX, PAGE_BYTES_MAX, PAGE_BYTES_MIN, PAGES_BYTES_MAX, PAGES_READ_MAX,
-    QUEUE_BYTES_MAX, QUEUE_WRITES_MAX,
-};
+use crate::limits::{ADMISSION_SECONDS_MAX, PAGES_READ_MAX, QUEUE_BYTES_MAX, QUEUE_WRITES_MAX};
 
 /// Why a log could not be opened. One line each, naming the directory.
 #[derive(Debug, thiserror::Error)]
@@ -125,11 +124,6 @@ impl StoreError {
 /// page being read holds the lock meanwhile.
 pub(crate) type Slot = Arc<RwLock<Option<Tables>>>;
 
-/// Somebody who reads page by page.
-pub(crate) struct Reader {
-    _counted: Arc<()>,
-}
-
 /// Whether the log takes writes.
 #[derive(Default)]
 pub(crate) struct Health {
@@ -154,8 +148,7 @@ struct Shared {
     durable: watch::Receiver<u64>,
     health: Arc<Health>,
     subscribers: Subscribers,
-    /// Held once by each reader, so that they can be counted.
-    readers: Arc<()>,
+    pages: Arc<PageMemory>,
     /// How many pages may be read at a time.
     reading: Semaphore,
     /// Cancelled when the server is to end.
@@ -186,7 +179,7 @@ impl Store {
             durable,
             health,
             subscribers,
-            readers: Arc::default(),
+            pages: Arc::default(),
             reading: Semaphore::new(PAGES_READ_MAX),
             closing: CancellationToken::new(),
             writer: Mutex::new(Some(thread)),
@@ -232,16 +225,9 @@ impl Store {
         self.enqueue(write).await?.answer().await
     }
 
-    /// Counts a reader for as long as it keeps what this gives.
-    pub(crate) fn reader(&self) -> Reader {
-        Reader { _counted: Arc::clone(&self.shared.readers) }
-    }
-
-    /// What the page of one reader may hold: all of them are given out, and may wait for slow
-    /// clients, at the same time.
-    fn page_bytes(&self) -> usize {
-        let readers = Arc::strong_count(&self.shared.readers).saturating_sub(1).max(1);
-        (PAGES_BYTES_MAX / readers).clamp(PAGE_BYTES_MIN, PAGE_BYTES_MAX)
+    /// Somebody who reads page by page; none while there are too many.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        Reader::new(self.clone(), Arc::clone(&self.shared.pages))
     }
 
     /// Runs a read where blocking is allowed.
@@ -249,8 +235,7 @@ impl Store {
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let page_bytes = self.page_bytes();
-        self.read_tables(move |tables| read(&tables.view().by_pages_of(page_bytes))).await
+        self.read_tables(move |tables| read(&tables.view())).await
     }
 
     /// Like [`Store::read`], for what a view does not tell.

@@ -56,6 +56,16 @@ impl TestLog {
         Self::start_with(directory, options).await
     }
 
+    /// The same for so many connections at a time.
+    ///
+    /// # Panics
+    /// Likewise.
+    pub async fn start_for(connections_max: usize) -> Self {
+        let directory = directory();
+        let options = Options { connections_max, ..Options::new(directory.path()) };
+        Self::start_with(directory, options).await
+    }
+
     /// The same by TLS only, and only for [`USER`] with her [`PASSWORD`].
     ///
     /// # Panics

@@ -227,7 +227,7 @@ pub mod gossip_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReadSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -146,7 +146,7 @@ pub mod server_features_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetSupportedMethodsSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

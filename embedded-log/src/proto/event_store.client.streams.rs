@@ -847,7 +847,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReadSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -892,7 +892,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -935,7 +935,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -978,7 +978,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = TombstoneSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1026,7 +1026,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchAppendSvc(inner);
-                        let codec = tonic::codec::ProstCodec::default();
+                        let codec = crate::proto::codec::SmallChunks::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

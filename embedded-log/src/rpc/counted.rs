@@ -3,14 +3,13 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::read::{From, Pages, positions};
+use super::read::{Answer, From, Pages, positions};
 use super::refusal::Refusal;
-use super::wire::{self, UuidForm};
+use super::wire;
 use crate::filter::Filter;
-use crate::proto::streams::ReadResp;
 use crate::proto::streams::read_resp::Content;
-use crate::store::Store;
 use crate::store::format::Head;
+use crate::store::pages::Reader;
 use crate::store::reader::{self, Direction, Found};
 
 /// From this on a client understands where the stream ends.
@@ -18,9 +17,8 @@ const COMPATIBILITY_STREAM_POSITIONS: u32 = 1;
 
 /// A read of one stream as it was when the read began.
 pub(crate) struct StreamRead {
-    store: Store,
+    reader: Reader,
     stream: String,
-    ids: UuidForm,
     direction: Direction,
     /// `None` once there is nothing left to say.
     state: Option<StreamState>,
@@ -42,16 +40,15 @@ enum StreamState {
 
 impl StreamRead {
     pub(crate) async fn open(
-        store: Store,
+        reader: Reader,
         stream: String,
         from: From,
         direction: Direction,
         count: u64,
         compatibility: u32,
-        ids: UuidForm,
     ) -> Result<Self, Refusal> {
         let name = stream.clone();
-        let found = store.read(move |view| reader::find(view, &name)).await;
+        let found = reader.store().read(move |view| reader::find(view, &name)).await;
         let state = match found.map_err(Refusal::reading(format!("stream {stream:?}")))? {
             Found::Tombstone => return Err(Refusal::StreamDeleted(stream)),
             Found::Nothing => StreamState::NotFound,
@@ -69,16 +66,17 @@ impl StreamRead {
             },
         };
         // Backwards from the start there is the first event only, which is what revision 0 asks for.
-        Ok(Self { store, stream, ids, direction, state: Some(state) })
+        Ok(Self { reader, stream, direction, state: Some(state) })
     }
 }
 
 impl Pages for StreamRead {
-    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+    async fn next(&mut self) -> Result<Option<Vec<Answer>>, Refusal> {
         let (head, mut revision, mut left, mut any_sent, tells_end) = match self.state.take() {
             None => return Ok(None),
             Some(StreamState::NotFound) => {
-                return Ok(Some(vec![wire::stream_not_found(self.stream.clone())]));
+                let not_found = wire::stream_not_found(self.stream.clone());
+                return Ok(Some(vec![Answer::message(not_found)]));
             }
             Some(StreamState::Reading { head, revision, left, any_sent, tells_end }) => {
                 (head, revision, left, any_sent, tells_end)
@@ -88,9 +86,9 @@ impl Pages for StreamRead {
         let from = revision.min(head.end.last_revision.unwrap_or_default());
         let from = format!("revision {from}");
         let (head, page) = self
-            .store
-            .read(move |view| {
-                let page = reader::stream_page(view, &head, revision, direction, left)?;
+            .reader
+            .page(move |view, room| {
+                let page = reader::stream_page(view, &head, revision, direction, left, room)?;
                 Ok((head, page))
             })
             .await
@@ -102,32 +100,34 @@ impl Pages for StreamRead {
             Direction::Forwards => last.checked_add(1),
             Direction::Backwards => last.checked_sub(1),
         });
-        let ids = self.ids;
-        let mut responses: Vec<_> =
-            page.records.into_iter().map(|record| wire::event(record, ids)).collect();
+        let mut answers: Vec<_> = page.records.into_iter().map(Answer::Event).collect();
         match next_revision {
             Some(next) if left > 0 && !page.exhausted => {
                 revision = next;
                 let state = StreamState::Reading { head, revision, left, any_sent, tells_end };
                 self.state = Some(state);
             }
-            Some(_) | None => responses.extend(stream_ends(&head, any_sent, tells_end)),
+            Some(_) | None => answers.extend(stream_ends(&head, any_sent, tells_end)),
         }
-        Ok(Some(responses))
+        Ok(Some(answers))
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
     }
 }
 
 /// What follows the last event of a forward read.
-fn stream_ends(head: &Head, any_sent: bool, tells_end: bool) -> Vec<ReadResp> {
+fn stream_ends(head: &Head, any_sent: bool, tells_end: bool) -> Vec<Answer> {
     let Some(last) = head.end.last_revision.filter(|_| tells_end) else { return Vec::new() };
     let first = (!any_sent).then(|| Content::FirstStreamPosition(head.first_visible()));
-    first.into_iter().chain([Content::LastStreamPosition(last)]).map(wire::response).collect()
+    let contents = first.into_iter().chain([Content::LastStreamPosition(last)]);
+    contents.map(|content| Answer::message(wire::response(content))).collect()
 }
 
 /// A read of `$all` up to where it ended when the read began.
 pub(crate) struct AllRead {
-    store: Store,
-    ids: UuidForm,
+    reader: Reader,
     direction: Direction,
     filter: Arc<Filter>,
     /// The positions still to be looked at.
@@ -138,28 +138,27 @@ pub(crate) struct AllRead {
 
 impl AllRead {
     pub(crate) fn open(
-        store: Store,
+        reader: Reader,
         from: From,
         direction: Direction,
         filter: Arc<Filter>,
         count: u64,
-        ids: UuidForm,
     ) -> Self {
-        let range = positions(from, direction, *store.durable().borrow());
-        Self { store, ids, direction, filter, range, left: count }
+        let range = positions(from, direction, *reader.store().durable().borrow());
+        Self { reader, direction, filter, range, left: count }
     }
 }
 
 impl Pages for AllRead {
-    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+    async fn next(&mut self) -> Result<Option<Vec<Answer>>, Refusal> {
         if self.left == 0 {
             return Ok(None);
         }
         let (range, direction, left) = (self.range, self.direction, self.left);
         let filter = Arc::clone(&self.filter);
         let page = self
-            .store
-            .read(move |view| reader::all_page(view, range, direction, &filter, left))
+            .reader
+            .page(move |view, room| reader::all_page(view, range, direction, &filter, left, room))
             .await
             .map_err(Refusal::reading(beginning(range, direction)))?;
         if let Some(last) = page.seen.last() {
@@ -169,10 +168,14 @@ impl Pages for AllRead {
             }
         }
         let records = page.seen.into_iter().filter_map(|seen| seen.record);
-        let responses: Vec<_> = records.map(|record| wire::event(record, self.ids)).collect();
-        let sent = u64::try_from(responses.len()).unwrap_or(u64::MAX);
+        let answers: Vec<_> = records.map(Answer::Event).collect();
+        let sent = u64::try_from(answers.len()).unwrap_or(u64::MAX);
         self.left = if page.exhausted { 0 } else { left.saturating_sub(sent) };
-        Ok(Some(responses))
+        Ok(Some(answers))
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
     }
 }
 

@@ -17,8 +17,10 @@ use crate::proto::streams::read_req::options::{
     StreamOptions, all_options::AllOption, filter_options, stream_options::RevisionOption,
 };
 use crate::proto::streams::{ReadReq, ReadResp};
+use crate::store::Store;
+use crate::store::format::Record;
+use crate::store::pages::Reader;
 use crate::store::reader::Direction;
-use crate::store::{Reader, Store};
 
 /// Considered events after which a filtered subscription tells where it is, unless the client says.
 const CHECKPOINT_WINDOW_DEFAULT: u32 = 32;
@@ -34,8 +36,24 @@ pub(crate) enum From {
 
 /// Something that answers a read page by page, as the client takes it.
 pub(crate) trait Pages: Send + 'static {
-    /// The next responses; `None` at the end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<ReadResp>>, Refusal>> + Send;
+    /// The next answers; `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Answer>>, Refusal>> + Send;
+
+    /// Who reads.
+    fn reader(&mut self) -> &mut Reader;
+}
+
+/// Something a reader is told. An event is put into a message only when that is sent, as it takes
+/// twice as much memory there.
+pub(crate) enum Answer {
+    Event(Record),
+    Message(Box<ReadResp>),
+}
+
+impl Answer {
+    pub(crate) fn message(message: ReadResp) -> Self {
+        Self::Message(Box::new(message))
+    }
 }
 
 pub(crate) type Responses = BoxStream<'static, Result<ReadResp, Status>>;
@@ -81,14 +99,13 @@ async fn read_stream(
         None => return Err(missing("the revision to start from")),
     };
     let compatibility = options.control_option.map_or(0, |option| option.compatibility);
-    let reader = store.reader();
-    let store = store.clone();
+    let reader = store.reader().ok_or(Refusal::TooManyReaders)?;
     match count {
         Some(count) => {
-            let read = StreamRead::open(store, name, from, direction, count, compatibility, ids);
-            Ok(respond(read.await?, reader))
+            let read = StreamRead::open(reader, name, from, direction, count, compatibility);
+            Ok(respond(read.await?, ids))
         }
-        None => Ok(respond(StreamSubscription::open(store, name, from, ids).await?, reader)),
+        None => Ok(respond(StreamSubscription::open(reader, name, from).await?, ids)),
     }
 }
 
@@ -110,13 +127,11 @@ fn read_all(
         Some(FilterOption::Filter(filter)) => parse_filter(filter)?,
         Some(FilterOption::NoFilter(_)) | None => (Filter::everything(), None),
     };
-    let reader = store.reader();
-    let (store, filter) = (store.clone(), Arc::new(filter));
+    let reader = store.reader().ok_or(Refusal::TooManyReaders)?;
+    let filter = Arc::new(filter);
     match count {
-        Some(count) => {
-            Ok(respond(AllRead::open(store, from, direction, filter, count, ids), reader))
-        }
-        None => Ok(respond(AllSubscription::open(store, from, filter, window, ids), reader)),
+        Some(count) => Ok(respond(AllRead::open(reader, from, direction, filter, count), ids)),
+        None => Ok(respond(AllSubscription::open(reader, from, filter, window), ids)),
     }
 }
 
@@ -139,13 +154,18 @@ fn parse_filter(options: FilterOptions) -> Result<(Filter, Option<u64>), Refusal
 }
 
 /// Turns pages into the stream of responses: a page is read when the client has taken the last one.
-fn respond(pages: impl Pages, reader: Reader) -> Responses {
-    futures::stream::try_unfold((pages, reader), |(mut pages, reader)| async move {
+fn respond(pages: impl Pages, ids: UuidForm) -> Responses {
+    futures::stream::try_unfold(pages, |mut pages| async move {
+        pages.reader().has_taken_page();
         let page = pages.next().await?;
         let page = page.map(|page| futures::stream::iter(page).map(Ok));
-        Ok::<_, Status>(page.map(|page| (page, (pages, reader))))
+        Ok::<_, Status>(page.map(|page| (page, pages)))
     })
     .try_flatten()
+    .map_ok(move |answer| match answer {
+        Answer::Event(record) => wire::event(record, ids),
+        Answer::Message(message) => *message,
+    })
     .boxed()
 }
 

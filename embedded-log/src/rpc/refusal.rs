@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::wire;
 use crate::filter::FilterError;
-use crate::limits::{APPEND_BYTES_MAX, EVENT_BYTES_MAX};
+use crate::limits::{APPEND_BYTES_MAX, EVENT_BYTES_MAX, READERS_MAX};
 use crate::proto::event_store::client as shared;
 use crate::proto::google::rpc;
 use crate::store::StoreError;
@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     Read { place: String, error: StoreError },
     #[error(transparent)]
     Filter(#[from] FilterError),
+    #[error("there are {READERS_MAX} reads and subscriptions already")]
+    TooManyReaders,
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error("credentials are needed: put user:password@ before the host of the connection string")]
@@ -61,6 +63,7 @@ impl Refusal {
             | Self::Filter(_) => Code::InvalidArgument,
             Self::StreamDeleted(_) => Code::FailedPrecondition,
             Self::Store(error) | Self::Read { error, .. } => store_code(error),
+            Self::TooManyReaders => Code::ResourceExhausted,
             Self::ShuttingDown => Code::Unavailable,
             // As KurrentDB has it: nobody in particular may not, somebody unknown is not somebody.
             Self::NoCredentials => Code::PermissionDenied,
@@ -111,6 +114,7 @@ impl Refusal {
             | Self::Store(_)
             | Self::Read { .. }
             | Self::Filter(_)
+            | Self::TooManyReaders
             | Self::ShuttingDown => Vec::new(),
         }
     }
@@ -134,6 +138,7 @@ impl Refusal {
             | Self::Store(_)
             | Self::Read { .. }
             | Self::Filter(_)
+            | Self::TooManyReaders
             | Self::ShuttingDown
             | Self::NoCredentials
             | Self::WrongCredentials => self.to_string(),
@@ -176,6 +181,7 @@ impl Refusal {
             Self::Write { .. }
             | Self::Store(_)
             | Self::Read { .. }
+            | Self::TooManyReaders
             | Self::ShuttingDown
             | Self::NoCredentials
             | Self::WrongCredentials => {

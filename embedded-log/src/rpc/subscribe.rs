@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::read::{From, Pages};
+use super::read::{Answer, From, Pages};
 use super::refusal::Refusal;
-use super::wire::{self, UuidForm};
+use super::wire;
 use crate::filter::Filter;
-use crate::proto::streams::ReadResp;
-use crate::store::reader::{self, Direction, Found};
+use crate::store::pages::Reader;
+use crate::store::reader::{self, Direction, Found, Room};
 use crate::store::subscribers::{Followed, Subscriber};
+use crate::store::tables::View;
 use crate::store::{Store, StoreError};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -27,8 +28,7 @@ enum Phase {
 
 /// A subscription to `$all`.
 pub(crate) struct AllSubscription {
-    store: Store,
-    ids: UuidForm,
+    reader: Reader,
     durable: watch::Receiver<u64>,
     filter: Arc<Filter>,
     /// Considered events between two checkpoints; none without a filter.
@@ -44,8 +44,7 @@ pub(crate) struct AllSubscription {
 
 /// A subscription to one stream.
 pub(crate) struct StreamSubscription {
-    store: Store,
-    ids: UuidForm,
+    reader: Reader,
     followed: Followed,
     stream: String,
     /// The first revision not yet considered.
@@ -56,22 +55,20 @@ pub(crate) struct StreamSubscription {
 
 impl AllSubscription {
     pub(crate) fn open(
-        store: Store,
+        reader: Reader,
         from: From,
         filter: Arc<Filter>,
         window: Option<u64>,
-        ids: UuidForm,
     ) -> Self {
-        let durable = store.durable();
+        let durable = reader.store().durable();
         let position = match from {
             From::Start => 0,
             From::At(position) => position,
             From::End => *durable.borrow(),
         };
-        let counted = store.subscribers().join(position);
+        let counted = reader.store().subscribers().join(position);
         Self {
-            store,
-            ids,
+            reader,
             durable,
             filter,
             window,
@@ -83,75 +80,77 @@ impl AllSubscription {
         }
     }
 
-    /// The responses for the events up to `end`, as far as a page goes.
-    async fn page(&mut self, end: u64) -> Result<Vec<ReadResp>, Refusal> {
+    /// The answers for the events up to `end`, as far as a page goes.
+    async fn page(&mut self, end: u64) -> Result<Vec<Answer>, Refusal> {
         let range = (Bound::Excluded(self.position), Bound::Included(end));
         let filter = Arc::clone(&self.filter);
         let page = self
-            .store
-            .read(move |view| reader::all_page(view, range, Direction::Forwards, &filter, u64::MAX))
+            .reader
+            .page(move |view, room| {
+                reader::all_page(view, range, Direction::Forwards, &filter, u64::MAX, room)
+            })
             .await
             .map_err(Refusal::reading(format!("$all after position {}", self.position)))?;
-        let mut responses = Vec::new();
+        let mut answers = Vec::with_capacity(page.seen.len());
         for seen in page.seen {
             self.position = seen.position;
-            responses.extend(seen.record.map(|record| wire::event(record, self.ids)));
+            answers.extend(seen.record.map(Answer::Event));
             self.considered += 1;
             if self.window.is_some_and(|window| self.considered >= window) {
-                responses.extend(self.checkpoint());
+                answers.extend(self.checkpoint());
             }
         }
         if page.exhausted {
             self.position = self.position.max(end);
         }
         self.counted.has_seen(self.position);
-        Ok(responses)
+        Ok(answers)
     }
 
     /// Where the subscription is, unless it has just said so.
-    fn checkpoint(&mut self) -> Option<ReadResp> {
+    fn checkpoint(&mut self) -> Option<Answer> {
         self.considered = 0;
         let moved = self.position > self.last_checkpoint;
         self.last_checkpoint = self.position;
-        moved.then(|| wire::checkpoint(self.position))
+        moved.then(|| Answer::message(wire::checkpoint(self.position)))
     }
 }
 
 impl Pages for AllSubscription {
-    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+    async fn next(&mut self) -> Result<Option<Vec<Answer>>, Refusal> {
         if self.phase == Phase::Opened {
             self.phase = Phase::CatchingUp;
-            return Ok(Some(vec![wire::confirmation()]));
+            return Ok(Some(vec![Answer::message(wire::confirmation())]));
         }
         loop {
-            refuse_if_closing(&self.store)?;
+            refuse_if_closing(self.reader.store())?;
             let end = *self.durable.borrow_and_update();
             if end > self.position {
-                let responses = self.page(end).await?;
-                if responses.is_empty() {
+                let answers = self.page(end).await?;
+                if answers.is_empty() {
                     continue;
                 }
-                return Ok(Some(responses));
+                return Ok(Some(answers));
             }
             if self.phase == Phase::CatchingUp {
                 self.phase = Phase::Live;
                 let checkpoint = if self.window.is_some() { self.checkpoint() } else { None };
                 let position = (self.position > 0).then_some(self.position);
-                let caught_up = wire::caught_up(None, position);
+                let caught_up = Answer::message(wire::caught_up(None, position));
                 return Ok(Some(checkpoint.into_iter().chain([caught_up]).collect()));
             }
-            wait(&self.store, &mut self.durable).await?;
+            wait(self.reader.store(), &mut self.durable).await?;
         }
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
     }
 }
 
 impl StreamSubscription {
-    pub(crate) async fn open(
-        store: Store,
-        stream: String,
-        from: From,
-        ids: UuidForm,
-    ) -> Result<Self, Refusal> {
+    pub(crate) async fn open(reader: Reader, stream: String, from: From) -> Result<Self, Refusal> {
+        let store = reader.store();
         let followed = store.subscribers().follow(&stream);
         let name = stream.clone();
         let found = store.read(move |view| reader::find(view, &name)).await;
@@ -168,23 +167,23 @@ impl StreamSubscription {
         };
         let counted = store.subscribers().join(0);
         let phase = Phase::Opened;
-        Ok(Self { store, ids, followed, stream, revision, phase, counted })
+        Ok(Self { reader, followed, stream, revision, phase, counted })
     }
 
-    /// The responses for a page of events; whether that was all; and the stream's last revision.
-    async fn page(&mut self) -> Result<(Vec<ReadResp>, bool, Option<u64>), Refusal> {
+    /// The answers for a page of events; whether that was all; and the stream's last revision.
+    async fn page(&mut self) -> Result<(Vec<Answer>, bool, Option<u64>), Refusal> {
         let (stream, revision) = (self.stream.clone(), self.revision);
-        let read = move |view: &crate::store::tables::View<'_>| match reader::find(view, &stream)? {
+        let read = move |view: &View<'_>, room: &mut Room| match reader::find(view, &stream)? {
             Found::Tombstone => Ok(Err(stream)),
             Found::Nothing => Ok(Ok(None)),
             Found::Stream(head) => {
                 let (way, count) = (Direction::Forwards, u64::MAX);
-                let page = reader::stream_page(view, &head, revision, way, count)?;
+                let page = reader::stream_page(view, &head, revision, way, count, room)?;
                 Ok::<_, StoreError>(Ok(Some((head, page))))
             }
         };
         let place = format!("stream {:?} from revision {}", self.stream, self.revision);
-        let found = self.store.read(read).await.map_err(Refusal::reading(place))?;
+        let found = self.reader.page(read).await.map_err(Refusal::reading(place))?;
         let found = found.map_err(Refusal::StreamDeleted)?;
         let Some((head, page)) = found else { return Ok((Vec::new(), true, None)) };
         if let Some(last) = page.last_revision {
@@ -193,25 +192,24 @@ impl StreamSubscription {
         if let Some(record) = page.records.last() {
             self.counted.has_seen(record.position);
         }
-        let ids = self.ids;
-        let events = page.records.into_iter().map(|record| wire::event(record, ids)).collect();
+        let events = page.records.into_iter().map(Answer::Event).collect();
         Ok((events, page.exhausted, head.end.last_revision))
     }
 }
 
 impl Pages for StreamSubscription {
-    async fn next(&mut self) -> Result<Option<Vec<ReadResp>>, Refusal> {
+    async fn next(&mut self) -> Result<Option<Vec<Answer>>, Refusal> {
         if self.phase == Phase::Opened {
             self.phase = Phase::CatchingUp;
-            return Ok(Some(vec![wire::confirmation()]));
+            return Ok(Some(vec![Answer::message(wire::confirmation())]));
         }
         loop {
-            refuse_if_closing(&self.store)?;
+            refuse_if_closing(self.reader.store())?;
             // Before the read: what is written meanwhile wakes us again.
             self.followed.look();
-            let (responses, exhausted, last_revision) = self.page().await?;
-            if !responses.is_empty() {
-                return Ok(Some(responses));
+            let (answers, exhausted, last_revision) = self.page().await?;
+            if !answers.is_empty() {
+                return Ok(Some(answers));
             }
             if !exhausted {
                 continue;
@@ -219,14 +217,19 @@ impl Pages for StreamSubscription {
             self.counted.has_seen_everything();
             if self.phase == Phase::CatchingUp {
                 self.phase = Phase::Live;
-                return Ok(Some(vec![wire::caught_up(last_revision, None)]));
+                return Ok(Some(vec![Answer::message(wire::caught_up(last_revision, None))]));
             }
+            let store = self.reader.store();
             tokio::select! {
                 () = self.followed.changed() => {}
-                () = self.store.writer_gone() => return Err(Refusal::ShuttingDown),
-                () = self.store.closing().cancelled() => return Err(Refusal::ShuttingDown),
+                () = store.writer_gone() => return Err(Refusal::ShuttingDown),
+                () = store.closing().cancelled() => return Err(Refusal::ShuttingDown),
             }
         }
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
     }
 }
 

@@ -33,6 +33,45 @@ pub(crate) struct Seen {
     pub(crate) record: Option<Record>,
 }
 
+/// How much a page may still hold.
+pub(crate) struct Room {
+    events: usize,
+    bytes: usize,
+    considered: usize,
+    /// What was put into the page.
+    taken_bytes: usize,
+}
+
+impl Room {
+    pub(crate) fn for_bytes(bytes: usize) -> Self {
+        Self { events: PAGE_EVENTS_MAX, bytes, considered: PAGE_CONSIDERED_MAX, taken_bytes: 0 }
+    }
+
+    /// What the page takes in memory.
+    pub(crate) fn taken_bytes(&self) -> usize {
+        self.taken_bytes
+    }
+
+    fn limit_events(&mut self, count: u64) {
+        self.events = self.events.min(usize::try_from(count).unwrap_or(usize::MAX));
+    }
+
+    fn is_full(&self) -> bool {
+        [self.events, self.bytes, self.considered].contains(&0)
+    }
+
+    fn consider(&mut self) {
+        self.considered = self.considered.saturating_sub(1);
+    }
+
+    fn put(&mut self, record: &Record) {
+        let bytes = record.size();
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.taken_bytes += bytes;
+    }
+}
+
 /// Consecutive events of the log.
 pub(crate) struct AllPage {
     pub(crate) seen: Vec<Seen>,
@@ -106,27 +145,24 @@ pub(crate) fn all_page(
     direction: Direction,
     filter: &Filter,
     count: u64,
+    room: &mut Room,
 ) -> Result<AllPage, StoreError> {
     let mut page = AllPage { seen: Vec::new(), exhausted: true };
     if is_empty(range) {
         return Ok(page);
     }
-    let count_max = usize::try_from(count).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX);
-    let (mut passed, mut bytes) = (0, 0);
+    room.limit_events(count);
     for record in records(view, range, direction) {
-        if passed >= count_max
-            || bytes >= view.page_bytes()
-            || page.seen.len() >= PAGE_CONSIDERED_MAX
-        {
+        if room.is_full() {
             page.exhausted = false;
             break;
         }
         let record = record?;
         let position = record.position;
+        room.consider();
         let passes = filter.passes(&record);
         if passes {
-            passed += 1;
-            bytes += record.size();
+            room.put(&record);
         }
         page.seen.push(Seen { position, record: passes.then_some(record) });
     }
@@ -185,6 +221,7 @@ pub(crate) fn stream_page(
     revision: u64,
     direction: Direction,
     count: u64,
+    room: &mut Room,
 ) -> Result<StreamPage, StoreError> {
     let mut page = StreamPage { records: Vec::new(), last_revision: None, exhausted: true };
     let Some(last) = head.end.last_revision else { return Ok(page) };
@@ -201,17 +238,13 @@ pub(crate) fn stream_page(
         Direction::Backwards => Box::new(events.rev()),
     };
     let oldest_ticks = oldest_visible_ticks(head);
-    let count_max = usize::try_from(count).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX);
+    room.limit_events(count);
     let mut expected = match direction {
         Direction::Forwards => *revisions.start(),
         Direction::Backwards => *revisions.end(),
     };
-    let (mut considered, mut bytes) = (0, 0);
     for record in events {
-        if page.records.len() >= count_max
-            || bytes >= view.page_bytes()
-            || considered >= PAGE_CONSIDERED_MAX
-        {
+        if room.is_full() {
             page.exhausted = false;
             break;
         }
@@ -223,10 +256,10 @@ pub(crate) fn stream_page(
             Direction::Forwards => expected.saturating_add(1),
             Direction::Backwards => expected.saturating_sub(1),
         };
-        considered += 1;
+        room.consider();
         page.last_revision = Some(record.revision);
         if record.created_ticks >= oldest_ticks {
-            bytes += record.size();
+            room.put(&record);
             page.records.push(record);
         }
     }

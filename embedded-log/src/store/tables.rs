@@ -24,9 +24,11 @@ pub(crate) use self::view::View;
 use super::directory::Directory;
 use super::format::{StreamRow, index_key};
 use super::{OpenError, StoreError, journal};
+use crate::files;
 use crate::limits::{
     CACHE_BYTES, FLUSH_SECONDS_MAX, INDEX_BUFFER_BYTES, JOURNAL_BYTES_KEPT_MAX, JOURNAL_BYTES_MAX,
-    RECORDS_BLOCK_BYTES, RECORDS_BUFFER_BYTES, STREAMS_TABLES_MAX,
+    RECORDS_BLOCK_BYTES, RECORDS_BUFFER_BYTES, STREAMS_TABLES_MAX, TABLES_FILES_SHARE,
+    TABLES_OPEN_MAX,
 };
 
 /// Threads that flush and compact. Two, so that a long compaction does not hold up a flush.
@@ -234,6 +236,7 @@ fn open_keyspaces(path: &std::path::Path) -> fjall::Result<(Database, [Keyspace;
         .max_journaling_size(JOURNAL_BYTES_MAX)
         .journal_compression(CompressionType::Lz4)
         .worker_threads(ENGINE_THREADS)
+        .max_cached_files(Some(files::share(TABLES_FILES_SHARE, TABLES_OPEN_MAX)))
         .open()?;
     let options = |buffer_bytes| {
         KeyspaceCreateOptions::default()

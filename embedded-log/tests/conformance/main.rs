@@ -12,7 +12,7 @@
 //! - `subscriptions`, `checkpoints` — what comes later
 //! - `deletion`, `metadata` — what hides events
 //! - `access` — TLS and credentials
-//! - `connecting`, `noise` — what comes before, and what should not come
+//! - `connecting`, `noise`, `crowd` — what comes before, what should not come, and too many who come
 //! - `life`, `latency` — our own server's restarts and pace
 //! - `support`, `wire`, `read_requests` — what the tests use
 
@@ -27,6 +27,7 @@ mod append_table;
 mod batch;
 mod checkpoints;
 mod connecting;
+mod crowd;
 mod deletion;
 mod filters;
 mod latency;

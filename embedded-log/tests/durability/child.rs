@@ -41,7 +41,7 @@ async fn serves_until_killed() {
 /// A serving process, killed at the latest when dropped.
 pub(crate) struct Victim {
     process: Child,
-    connection_string: String,
+    address: String,
 }
 
 impl Victim {
@@ -65,8 +65,8 @@ impl Victim {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut victim = Self { process, connection_string: String::new() };
-        let address = soon("the child serves", async {
+        let mut victim = Self { process, address: String::new() };
+        victim.address = soon("the child serves", async {
             loop {
                 if let Ok(text) = tokio::fs::read_to_string(&address).await {
                     break text;
@@ -76,13 +76,19 @@ impl Victim {
             }
         })
         .await;
-        victim.connection_string = format!("kurrentdb://{address}?tls=false&discoveryInterval=20");
         victim
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let settings: ClientSettings = self.connection_string.parse().unwrap();
+        let address = &self.address;
+        let string = format!("kurrentdb://{address}?tls=false&discoveryInterval=20");
+        let settings: ClientSettings = string.parse().unwrap();
         Client::new(settings).unwrap()
+    }
+
+    /// Where it serves.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Of the server, unless a wrapper stays in between.

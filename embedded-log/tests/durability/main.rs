@@ -1,5 +1,5 @@
-//! What was acknowledged is there, whatever happens: a kill, a disk that fails, a disk that is full;
-//! and a backup of a log in use is that log. Every server here is a process of its own.
+//! What was acknowledged is there, whatever happens: a kill, a disk that fails, a disk that is full,
+//! a crowd at the door; and a backup of a log in use is that log. Every server here is a process of its own.
 //!
 //! `LOG_CRASH_ROUNDS=200 cargo test -p embedded-log --test durability crash` kills more often than
 //! the default run does.
@@ -10,6 +10,7 @@
 
 mod child;
 mod crash;
+mod crowd;
 mod faults;
 mod memory;
 mod operations;

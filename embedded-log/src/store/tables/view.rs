@@ -6,7 +6,6 @@ use bytes::Bytes;
 use fjall::{Readable, Snapshot};
 
 use super::Tables;
-use crate::limits::PAGE_BYTES_MAX;
 use crate::store::format::{
     DELETED_REVISION, Head, Record, StreamEnd, StreamRow, index_key, parse_index_key,
 };
@@ -16,26 +15,15 @@ use crate::store::{Corrupt, StoreError};
 pub(crate) struct View<'t> {
     tables: &'t Tables,
     snapshot: Snapshot,
-    page_bytes: usize,
 }
 
 impl<'t> View<'t> {
     pub(super) fn new(tables: &'t Tables, snapshot: Snapshot) -> Self {
-        Self { tables, snapshot, page_bytes: PAGE_BYTES_MAX }
+        Self { tables, snapshot }
     }
 }
 
 impl View<'_> {
-    /// The same view, of which a page holds at most so many bytes.
-    pub(crate) fn by_pages_of(self, page_bytes: usize) -> Self {
-        Self { page_bytes, ..self }
-    }
-
-    /// Bytes a page may hold in memory.
-    pub(crate) fn page_bytes(&self) -> usize {
-        self.page_bytes
-    }
-
     /// A stream and where it ends; one that was never written has nothing.
     pub(crate) fn head(&self, stream: &str) -> Result<Head, StoreError> {
         let row = self.stream(stream)?;
