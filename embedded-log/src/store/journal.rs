@@ -19,7 +19,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Buf;
@@ -148,21 +148,32 @@ fn damage(journals: &[Journal], reached: u64) -> Option<Corrupt> {
     None
 }
 
-/// The bytes up to the last that is not zero. The engine lays a journal out as many MiB of zeros, so
-/// most of it is compared by the page.
-fn without_blank_end(mut bytes: &[u8]) -> &[u8] {
-    const PAGE: [u8; 4096] = [0; 4096];
-    while let Some(rest) = bytes.strip_suffix(&PAGE) {
-        bytes = rest;
+/// The bytes up to the last that is not zero. The engine lays a journal out as many MiB of zeros, of
+/// which none is kept in memory.
+fn read_used(path: &Path) -> io::Result<Vec<u8>> {
+    const PIECE_BYTES: usize = 64 * 1024;
+    let file = File::open(path)?;
+    let (mut piece, blank) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let (mut at, mut used) = (0, 0);
+    loop {
+        let read = file.read_at(&mut piece, at)?;
+        let Some(found) = piece.get(..read).filter(|found| !found.is_empty()) else { break };
+        // Whole pieces are compared at once: looking at each byte takes a debug build seconds.
+        let last =
+            if blank.starts_with(found) { None } else { found.iter().rposition(|b| *b != 0) };
+        if let Some(last) = last {
+            used = usize::try_from(at).map_err(io::Error::other)? + last + 1;
+        }
+        at += u64::try_from(read).map_err(io::Error::other)?;
     }
-    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    bytes.get(..used).unwrap_or_default()
+    let mut bytes = vec![0; used];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 impl Journal {
     fn read(path: PathBuf, mut sequence: u64) -> io::Result<Self> {
-        let bytes = fs::read(&path)?;
-        let used = without_blank_end(&bytes).len();
+        let bytes = read_used(&path)?;
         let mut commits: Vec<Commit> = Vec::new();
         let mut end = 0;
         while let Some(commit) = Commit::read(&bytes, end).filter(|c| c.sequence >= sequence) {
@@ -170,8 +181,8 @@ impl Journal {
             end = commit.end;
             commits.push(commit);
         }
-        let rest = bytes.get(end..used).unwrap_or_default().to_vec();
-        let goes_on = (end + 1..used).any(|at| {
+        let rest = bytes.get(end..).unwrap_or_default().to_vec();
+        let goes_on = (end + 1..bytes.len()).any(|at| {
             bytes[at] == START && Commit::read(&bytes, at).is_some_and(|c| c.sequence >= sequence)
         });
         Ok(Self { path, commits, end, rest, goes_on })
