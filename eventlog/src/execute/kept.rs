@@ -16,8 +16,8 @@ use crate::LogError;
 const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// No stream is counted for more, so that the cache never refuses the very one that is busiest.
 const STREAM_BYTES_MAX: u32 = 64 * 1024 * 1024;
-/// A slot, its name and its place in the cache.
-const SLOT_BYTES: usize = 512;
+/// A slot, its name and its place in the cache, as measured.
+const SLOT_BYTES: usize = 1024;
 
 /// By the name of the stream.
 #[derive(Clone)]
@@ -82,5 +82,75 @@ impl Entry {
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept").field("streams", &self.0.entry_count()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::id::{AccountId, CommandId, OrderId, TicketId};
+    use domain::money::{Currency, Money};
+    use domain::order::{OrderEvent, OrderPlaced};
+    use domain::text::{Quantity, Title};
+    use domain::{Order, Revision};
+    use tokio::sync::{Semaphore, oneshot};
+    use tokio::time::Instant;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::execute::known::Known;
+    use crate::execute::{Ask, Job, stream_of};
+
+    const STREAMS: u32 = 40_000;
+
+    /// The order of that number, as the shop leaves it when it has been placed.
+    async fn place(kept: &Kept, number: u32) {
+        let id = OrderId(Uuid::from_u128(number.into()));
+        let slot = kept.slot::<Order>(stream_of::<Order>(&id)).await.unwrap();
+        let (answer, _) = oneshot::channel();
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (ask, asked) = (Ask::Look, Instant::now());
+        slot.push(Job { ask, asked, deadline: None, answer, _room: room });
+        assert_eq!(slot.next_jobs(&mut None).unwrap().len(), 1);
+
+        let price = Money { minor: 2_000, currency: Currency::USD };
+        let placed = OrderPlaced {
+            buyer: AccountId(Uuid::from_u128(1)),
+            ticket: TicketId(Uuid::from_u128(2)),
+            title: Title::parse("Concert in the park").unwrap(),
+            quantity: Quantity::ONE,
+            unit_price: price,
+            total: price,
+            expires_at: DateTime::UNIX_EPOCH,
+        };
+        let mut known = Known::nothing();
+        known.state = Order::fold(&[OrderEvent::OrderPlaced(placed)]);
+        known.commands.insert(CommandId(id.0), Some("fingerprint"), Revision(0));
+        let bytes = known.bytes();
+        assert!(slot.next_jobs(&mut Some(known)).is_none());
+        kept.weigh(&slot, bytes).await;
+    }
+
+    fn resident_bytes() -> Option<u64> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: u64 = resident.split_whitespace().next()?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_counted_for_what_it_takes() {
+        let Some(before) = resident_bytes() else { return };
+        let kept = Kept::new();
+        for number in 0..STREAMS {
+            place(&kept, number).await;
+        }
+        kept.0.run_pending_tasks().await;
+        let taken = resident_bytes().unwrap().saturating_sub(before);
+        let (counted, streams) = (kept.0.weighted_size(), u64::from(STREAMS));
+        assert_eq!(kept.0.entry_count(), streams);
+        let each = (taken / streams, counted / streams);
+        assert!(each.0 < each.1 * 5 / 4, "each takes {} bytes, is counted for {}", each.0, each.1);
+        assert!(each.0 > each.1 / 2, "each takes {} bytes, is counted for {}", each.0, each.1);
     }
 }

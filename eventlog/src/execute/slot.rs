@@ -82,6 +82,8 @@ impl<A: Aggregate> Slot<A> {
     pub(super) fn next_jobs(&self, known: &mut Option<Known<A>>) -> Option<Vec<Job<A>>> {
         let mut inner = self.inner();
         if inner.waiting.is_empty() {
+            // Room for jobs is larger than what is known of most streams.
+            
             inner.known = known.take();
             inner.owned = false;
             return None;
