@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,12 +6,15 @@ use domain::id::TicketId;
 use domain::{DomainEvent, Position, Recorded, Ticket};
 use embedded_log::testing::TestLog;
 use eventlog::{EventLog, FollowError, Follower, LogError, TakeError, checkpoint, follow};
+use futures::future::join_all;
 use local_services::testing::TestDatabase;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{PATIENCE, cause, eventually, list, listed, new_ticket, process, write_raw};
+use crate::support::{
+    PATIENCE, cause, eventually, list, listed, new_order, new_ticket, process, reserve, write_raw,
+};
 
 /// Writes each event into a table, in one transaction with the checkpoint.
 struct Recorder {
@@ -56,14 +58,19 @@ impl Follower for Recorder {
             self.empty.fetch_add(1, Ordering::SeqCst);
         }
         let mut transaction = self.pool.begin().await.map_err(transient)?;
-        for event in batch {
-            sqlx::query("insert into effect (stream, revision) values ($1, $2)")
-                .bind(&event.stream)
-                .bind(i64::try_from(event.revision.0).unwrap())
-                .execute(&mut *transaction)
-                .await
-                .map_err(transient)?;
-        }
+        let streams: Vec<_> = batch.iter().map(|event| event.stream.clone()).collect();
+        let revision = |event: &Recorded<_>| i64::try_from(event.revision.0).unwrap();
+        let revisions: Vec<_> = batch.iter().map(revision).collect();
+        sqlx::query(
+            "insert into effect (stream, revision)
+             select stream, revision from unnest($1::text[], $2::bigint[])
+             with ordinality as taken (stream, revision, place) order by place",
+        )
+        .bind(streams)
+        .bind(revisions)
+        .execute(&mut *transaction)
+        .await
+        .map_err(transient)?;
         if self.takes.is_multiple_of(self.failing_every) {
             return Err(TakeError::Transient("failing as told".into()));
         }
@@ -128,9 +135,22 @@ async fn list_in_the_end(log: &EventLog) -> TicketId {
     .await
 }
 
+/// Reserves one unit, however busy the machine is.
+async fn reserve_in_the_end(log: &EventLog, ticket: &TicketId) {
+    let (order, cause) = (new_order(), cause());
+    eventually("a unit is reserved", async || {
+        log.execute::<Ticket>(ticket, reserve(order), &cause).await.ok()
+    })
+    .await;
+}
+
 async fn taken_in_the_end(pool: &PgPool, streams: &[String]) {
-    eventually("all is taken", async || (taken(pool).await.len() >= streams.len()).then_some(()))
-        .await;
+    let all = i64::try_from(streams.len()).unwrap();
+    eventually("all is taken", async || {
+        let count = sqlx::query_scalar::<_, i64>("select count(*) from effect").fetch_one(pool);
+        (count.await.unwrap() >= all).then_some(())
+    })
+    .await;
     assert_eq!(taken(pool).await, streams);
 }
 
@@ -177,23 +197,28 @@ async fn two_replicas_of_a_follower_take_every_event_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_far_behind_takes_many_events_at_once() {
+    const ROUNDS: usize = 15;
+    const AT_ONCE: usize = 100;
     let Setting { server, pool, _database } = setting().await;
     let log = process(&server);
-    let listing = (0..1_500).map(|_| listed(&log, 1));
-    let tickets: BTreeSet<_> = futures::future::join_all(listing).await.into_iter().collect();
+    let ticket = listed(&log, 1_500).await;
+    for _ in 0..ROUNDS {
+        join_all((0..AT_ONCE).map(|_| reserve_in_the_end(&log, &ticket))).await;
+    }
+    let streams = vec![format!("ticket-{ticket}"); 1 + ROUNDS * AT_ONCE];
     let mut follower = Recorder::new(&pool);
     let end = CancellationToken::new();
     let watch = async {
-        eventually("all is taken", async || (taken(&pool).await.len() >= 1_500).then_some(()))
-            .await;
+        taken_in_the_end(&pool, &streams).await;
         end.cancel();
     };
     let log = process(&server);
     let (followed, ()) = tokio::join!(follow(&log, &mut follower, end.clone()), watch);
     followed.unwrap();
-    let taken: BTreeSet<_> = taken(&pool).await.into_iter().collect();
-    assert_eq!(taken, tickets.iter().map(|ticket| format!("ticket-{ticket}")).collect());
-    assert!(follower.takes < 300, "{} takes for 1,500 events", follower.takes);
+    let revisions = sqlx::query_scalar("select revision from effect order by number");
+    let revisions: Vec<i64> = revisions.fetch_all(&pool).await.unwrap();
+    assert!(revisions.into_iter().eq(0..=1_500), "not in order");
+    assert!(follower.takes < 300, "{} takes for {} events", follower.takes, streams.len());
     pool.close().await;
 }
 
