@@ -33,6 +33,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::directory::Stores;
 use crate::results::Results;
 
+/// That of `ticketing`, so that what is measured is what is run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How fast the embedded log is on this machine.
 ///
 /// Client and server share the machine's cores. Every round measures every store once, so that what

@@ -20,6 +20,8 @@ const IDLE_LOOKS: u32 = 4;
 
 /// Serves until standard input ends, which it does when the benchmark ends in whatever way.
 pub(crate) async fn serve(directory: PathBuf) -> anyhow::Result<()> {
+    // As `ticketing` does.
+    nix::sys::prctl::set_thp_disable(true)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = tokio::task::spawn_blocking(|| Server::open(Options::new(directory))).await??;
     println!("{}", listener.local_addr()?);
