@@ -83,7 +83,7 @@ impl<A: Aggregate> Slot<A> {
         let mut inner = self.inner();
         if inner.waiting.is_empty() {
             // Room for jobs is larger than what is known of most streams.
-            
+            inner.waiting = VecDeque::new();
             inner.known = known.take();
             inner.owned = false;
             return None;

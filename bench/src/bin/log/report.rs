@@ -73,6 +73,10 @@ fn others(results: &Results, size: u64) {
     }
 }
 
+/// The median and, unless all rounds had the same, what lies around it.
 fn spread(Spread { median, min, max }: Spread) -> String {
+    if min == max {
+        return short(median);
+    }
     format!("{} ({}–{})", short(median), short(min), short(max))
 }
