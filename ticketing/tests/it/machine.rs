@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crate::program::{Program, ticketing};
 use tokio::process::Command;
+
+use crate::program::{Program, ticketing};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_uses_no_huge_pages_and_may_open_all_the_files_there_are() {
@@ -18,6 +19,9 @@ async fn a_role_uses_no_huge_pages_and_may_open_all_the_files_there_are() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -Sn 256; ulimit -Hn 512; exec \"$0\" \"$@\""]);
     command.arg(log.as_std().get_program()).args(log.as_std().get_args()).kill_on_drop(true);
+    for (unset, _) in log.as_std().get_envs() {
+        command.env_remove(unset);
+    }
     let mut log = Program::start(command);
     log.wait_for("log: ").await;
 
