@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use domain::Position;
 use eventstore::{Client, ClientSettings, ReadAllOptions, StreamPosition};
-use mutants::Mutant;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -153,9 +152,6 @@ impl Connection {
 
     /// The next call makes a new client, unless somebody has made one already.
     fn discard(&self, link: &Arc<Link>) {
-        if Mutant::KeepsDead.is_made() {
-            return;
-        }
         link.discarded.cancel();
         let mut current = self.current();
         if current.link.as_ref().is_some_and(|it| Arc::ptr_eq(it, link)) {

@@ -171,9 +171,6 @@ impl Owners {
         match slot.push(Job { ask, asked: Instant::now(), deadline, answer, _room: room }) {
             Pushed::Full => return Err(LogError::Overloaded.into()),
             Pushed::Queued => {}
-            Pushed::NeedsOwner if Mutant::DiesWithAsker.is_made() => {
-                Box::pin(own(Arc::clone(self), slot)).await;
-            }
             Pushed::NeedsOwner => {
                 tokio::spawn(own(Arc::clone(self), slot));
             }

@@ -21,12 +21,6 @@ pub enum Mutant {
     Unbounded,
     /// Begins what nobody waits for any more.
     BeginsLate,
-    /// Breaks a command off when whoever asked goes away.
-    DiesWithAsker,
-    /// Keeps a client of the log that is dead.
-    KeepsDead,
-    /// Takes the state a process remembers for the newest.
-    TrustsMemory,
 
     // Of process-managers. Who notices them: ticketing/tests/it/storm.rs.
     /// Records that money was taken, and asks for it afterwards.
