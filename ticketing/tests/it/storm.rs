@@ -33,6 +33,10 @@ const TICKETS_PER_BUYER: u32 = 2;
 const ORDERS_BETWEEN_MAX: i64 = 40;
 /// So often it is killed, on the average, and no more, so that something is bought as well.
 const SECONDS_PER_KILL: u64 = 5;
+/// It lives so much longer each time, up to a while: a payment whose bank is slow has to be answered
+/// at last, and who had no answer for a minute and a half gives up.
+const LIVES_LONGER: Duration = Duration::from_secs(2);
+const LIVES_MAX: Duration = Duration::from_secs(40);
 /// A storm in which too little happened is followed by a slower one.
 const TRIES_MAX: u32 = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -114,14 +118,14 @@ impl Storm {
         let mut shop = Program::up(up()).await;
         let mut demo = tokio::spawn(self.demo(data.path(), &provider));
         let mut dice = StdRng::seed_from_u64(self.seed);
-        let mut kills: u64 = 0;
+        let mut kills: u32 = 0;
         let output = loop {
             let more = dice.random_range(1..=ORDERS_BETWEEN_MAX);
             tokio::select! {
                 output = &mut demo => break output.unwrap(),
-                () = orders_come(data.path(), more) => {}
+                () = life(data.path(), more, kills) => {}
             }
-            if kills > self.seconds / SECONDS_PER_KILL {
+            if u64::from(kills) > self.seconds / SECONDS_PER_KILL {
                 break demo.await.unwrap();
             }
             shop.kill().await;
@@ -185,6 +189,14 @@ async fn trouble(provider: &str, shop: &str) {
     });
     let answer = client.put(format!("{provider}/sandbox/webhook")).json(&webhooks).send().await;
     assert!(answer.unwrap().status().is_success(), "webhooks go wrong");
+}
+
+/// Until so many more orders are seen, and it has lived as long as it should by now.
+async fn life(data: &Path, more: i64, kills: u32) {
+    tokio::join!(
+        orders_come(data, more),
+        tokio::time::sleep(LIVES_LONGER.saturating_mul(kills).min(LIVES_MAX)),
+    );
 }
 
 /// Waits until so many more orders are seen.
