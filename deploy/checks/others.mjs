@@ -12,24 +12,53 @@ const MODELS = {
   "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api",
   "cert-manager.io/v1": "@kubernetes-models/cert-manager",
   "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator",
+  "postgresql.cnpg.io/v1": "@kubernetes-models/cloudnative-pg",
 };
+// Groups that the schemas of Kubernetes itself have, checked elsewhere.
+const KUBERNETES = /^(v1|[a-z]+\/v\d+|[a-z.]+\.k8s\.io\/v\d+)$/;
+const TOP = ["apiVersion", "kind", "metadata", "spec"];
 
 const { documents, workflows } = JSON.parse(readFileSync(0, "utf8"));
 const problems = [];
 
-for (const document of documents) {
+// A model refuses what is wrong, and takes what it does not know; Kubernetes would drop that in
+// silence. A model looks at every field it knows, so what it has not looked at is unknown.
+function watched(value, place, unseen) {
+  if (value === null || typeof value !== "object") return value;
+  const [seen, below] = [new Set(), new Map()];
+  const left = () => Object.keys(value).filter((key) => !seen.has(key));
+  unseen.push(() => left().map((key) => `${place}/${key}`));
+  return new Proxy(value, {
+    get(_, key) {
+      if (!seen.has(key)) {
+        seen.add(key);
+        below.set(key, watched(value[key], `${place}/${String(key)}`, unseen));
+      }
+      return below.get(key);
+    },
+  });
+}
+
+async function problemsOf(document) {
   const models = MODELS[document.apiVersion];
-  if (!models) continue;
+  if (!models) return KUBERNETES.test(document.apiVersion) ? [] : [`no model knows ${document.apiVersion}`];
   const Model = (await load(`${models}/${document.apiVersion}/index.js`))[document.kind];
-  const where = `${document.kind} ${document.metadata?.name}`;
-  if (!Model) {
-    problems.push(`${where}: ${document.apiVersion} has no such kind`);
-    continue;
-  }
+  if (!Model) return [`${document.apiVersion} has no such kind`];
+  const model = new Model(document);
+  const unseen = [];
+  for (const key of TOP) model[key] = watched(model[key], key, unseen);
   try {
-    new Model(document).validate();
+    model.validate();
   } catch (error) {
-    problems.push(`${where}: ${error.message}`);
+    return [error.message];
+  }
+  const unknown = Object.keys(document).filter((key) => !TOP.includes(key));
+  return [...unknown, ...unseen.flatMap((left) => left())].map((place) => `${place} is unknown`);
+}
+
+for (const document of documents) {
+  for (const problem of await problemsOf(document)) {
+    problems.push(`${document.kind} ${document.metadata?.name}: ${problem}`);
   }
 }
 
