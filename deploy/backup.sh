@@ -1,7 +1,6 @@
 #!/bin/sh
 # Copies what cannot be made again: the events, and the keys that personal data in them is sealed
 # under. Everything may run meanwhile. Read models and JetStream are filled from the log.
-set -eu
 
 usage() {
     cat <<'END'
@@ -19,18 +18,9 @@ the copy without it opens nothing, and it without the copy neither.
 END
 }
 
-case ${1:-} in
-'' | -h | --help)
-    usage
-    [ -n "${1:-}" ] || exit 2
-    exit 0
-    ;;
-esac
-: "${DATABASE_URL:?says where Postgres is; see --help}"
-# The program takes this setting in an address, Postgres' own tools refuse it.
-DATABASE_URL=$(printf '%s' "$DATABASE_URL" |
-    sed 's/\([?&]\)statement-cache-capacity=[^&]*&\{0,1\}/\1/; s/[?&]$//')
-ticketing=${TICKETING:-ticketing}
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=common.sh
+. "$here/common.sh"
 umask 077
 
 name=$(date -u +%Y-%m-%dT%H-%M-%SZ)
@@ -43,24 +33,19 @@ trap 'exit 130' INT TERM
 # First the events, then the keys: so the keys of everybody in the copied events are there. A key that
 # was destroyed in between is gone from the copy too, as it should be.
 if [ -n "${TICKETING_LOG_DIRECTORY:-}" ]; then
-    "$ticketing" log backup --directory "$TICKETING_LOG_DIRECTORY" "$unfinished/events.log"
-    "$ticketing" log verify "$unfinished/events.log"
+    ticketing log backup --directory "$TICKETING_LOG_DIRECTORY" "$unfinished/events.log"
+    ticketing log verify "$unfinished/events.log"
 else
     : "${KURRENTDB_URL:?or TICKETING_LOG_DIRECTORY says where the log is; see --help}"
-    "$ticketing" log export "$unfinished/events.jsonl"
+    ticketing log export "$unfinished/events.jsonl"
 fi
 pg_dump --dbname "$DATABASE_URL" --schema vault --format custom --no-owner --no-privileges \
     --file "$unfinished/keys.dump"
-pg_restore --list "$unfinished/keys.dump" | grep -q 'TABLE DATA vault person_key' || {
-    echo "error: the copy of Postgres holds no table vault.person_key; is DATABASE_URL right?" >&2
-    exit 1
-}
+pg_restore --list "$unfinished/keys.dump" | grep -q 'TABLE DATA vault person_key' ||
+    fail "the copy of Postgres holds no table vault.person_key; is DATABASE_URL right?"
 
 (cd "$unfinished" && sha256sum events.* keys.dump >sha256sums && sync events.* keys.dump sha256sums)
-[ ! -e "$final" ] || {
-    echo "error: $final is there already" >&2
-    exit 1
-}
+[ ! -e "$final" ] || fail "$final is there already"
 mv "$unfinished" "$final"
 sync "$1"
 echo "backed up: $final ($(du -sh "$final" | cut -f 1))"

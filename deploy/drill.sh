@@ -1,6 +1,5 @@
 #!/bin/sh
 # Proves that a backup can be restored: does it, into places of its own that are gone afterwards.
-set -eu
 
 usage() {
     cat <<'END'
@@ -14,25 +13,13 @@ DATABASE_URL, verifies both, and says how long it took. Needs a login that may c
 END
 }
 
-case ${1:-} in
-'' | -h | --help)
-    usage
-    [ -n "${1:-}" ] || exit 2
-    exit 0
-    ;;
-esac
-: "${DATABASE_URL:?says where Postgres is; see --help}"
-# The program takes this setting in an address, Postgres' own tools refuse it.
-DATABASE_URL=$(printf '%s' "$DATABASE_URL" |
-    sed 's/\([?&]\)statement-cache-capacity=[^&]*&\{0,1\}/\1/; s/[?&]$//')
-[ -f "$1/events.log" ] || {
-    echo "error: $1 holds no copy of an embedded log; an export is tried by importing it into an empty log" >&2
-    exit 1
-}
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=common.sh
+. "$here/common.sh"
+[ -f "$1/events.log" ] ||
+    fail "$1 holds no copy of an embedded log; an export is tried by importing it into an empty log"
 folder=$(mktemp -d)
 name=ticketing_drill_$(date -u +%Y%m%d%H%M%S)_$$
-ask() { psql --dbname "$DATABASE_URL" --no-psqlrc --quiet --tuples-only --no-align --command "$1"; }
 clean() {
     rm -rf "$folder"
     ask "DROP DATABASE IF EXISTS $name WITH (FORCE)"
