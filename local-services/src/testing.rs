@@ -7,12 +7,14 @@
 #[cfg(feature = "testing")]
 mod database;
 mod folder;
+mod install;
 mod nats_cluster;
 mod server;
 
 #[cfg(feature = "testing")]
 pub use database::TestDatabase;
 pub use folder::TestFolder;
+pub use install::{install_node, install_python};
 pub use nats_cluster::TestNatsCluster;
 pub use server::{TestNats, TestPostgres};
 

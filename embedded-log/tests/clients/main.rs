@@ -1,11 +1,10 @@
-//! The official clients of other languages against a served log. Each is installed once, at the
-//! versions and hashes that lie beside its script, into a folder of its own under `target/`. Where
-//! the language or its registry is not there, its test says so and is skipped.
+//! The official clients of other languages against a served log, at the versions and hashes that lie
+//! beside their scripts. Where the language or its registry is not there, its test says so and is
+//! skipped.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test, which is its use")]
 #![allow(clippy::print_stdout, reason = "says what is skipped")]
 
-mod install;
 mod node;
 mod python;
 
@@ -21,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What belongs to one language, beside its test.
 fn source(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(language)
+}
+
+/// Where its client is installed.
+fn installed_in(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(language)
 }
 
 /// Runs a scenario against a log of its own. Its first argument is the connection string, its second

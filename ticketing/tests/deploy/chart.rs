@@ -21,9 +21,9 @@ struct Rendered {
     problems: Vec<String>,
 }
 
-#[test]
-fn the_chart_is_sound_in_every_mode() {
-    let rendered = match rendered() {
+#[tokio::test]
+async fn the_chart_is_sound_in_every_mode() {
+    let rendered = match rendered().await {
         Ok(rendered) => rendered,
         Err(why) => {
             println!("skipped: {why}");
@@ -46,7 +46,7 @@ fn the_chart_is_sound_in_every_mode() {
     problems.extend(settings::never_set(&reference, &releases));
     let all: Vec<&Value> = rendered.documents.values().flatten().collect();
     problems.extend(metrics::problems_of_alerts(&all));
-    match install::asked_of_node(&json!({ "documents": all, "workflows": {} })) {
+    match install::asked_of_node(&json!({ "documents": all, "workflows": {} })).await {
         Ok(found) => problems.extend(found),
         Err(why) => println!("the kinds that Kubernetes does not know go unchecked: {why}"),
     }
@@ -55,12 +55,37 @@ fn the_chart_is_sound_in_every_mode() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
-fn rendered() -> Result<Rendered, String> {
-    let python = install::python()?.join("python");
+async fn rendered() -> Result<Rendered, String> {
+    let python = install::python().await?.join("python");
     let ended = Command::new(python).arg(path("deploy/checks/render.py")).output().unwrap();
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "render.py: {told}");
     Ok(serde_json::from_slice(&ended.stdout).unwrap())
+}
+
+/// What the models of other groups are asked with is strict at every depth.
+#[tokio::test]
+async fn a_field_that_no_model_knows_is_refused() {
+    let cluster = |spec: Value| {
+        let (version, kind) = ("postgresql.cnpg.io/v1", "Cluster");
+        json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" }, "spec": spec })
+    };
+    let instances = json!({ "instances": 3, "storage": { "size": "1Gi" } });
+    let deep = json!({ "instances": 3, "bootstrap": { "initdb": { "dataChecksum": true } } });
+    let wrong = json!({ "instances": 3, "postgresql": { "synchronous": { "method": "some" } } });
+    let strange =
+        json!({ "apiVersion": "example.com/v1", "kind": "A", "metadata": { "name": "a" } });
+    let documents = [cluster(instances), cluster(deep), cluster(wrong), strange];
+    match install::asked_of_node(&json!({ "documents": documents, "workflows": {} })).await {
+        Ok(found) => {
+            let expected = ["spec/bootstrap/initdb/dataChecksum is unknown", "method", "no model"];
+            assert_eq!(found.len(), expected.len(), "{found:#?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.contains(expected), "{expected}: {found}");
+            }
+        }
+        Err(why) => println!("skipped: {why}"),
+    }
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn checked(command: &mut Command) {
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&told));
 }
 
-#[test]
-fn workflows_and_compose_are_what_their_readers_expect() {
-    let tools = match install::python() {
+#[tokio::test]
+async fn workflows_and_compose_are_what_their_readers_expect() {
+    let tools = match install::python().await {
         Ok(tools) => tools,
         Err(why) => {
             println!("skipped: {why}");
@@ -51,18 +51,22 @@ fn workflows_and_compose_are_what_their_readers_expect() {
         .iter()
         .map(|it| (it.display().to_string(), fs::read_to_string(it).unwrap().into()))
         .collect();
-    match install::asked_of_node(&json!({ "documents": [], "workflows": texts })) {
+    match install::asked_of_node(&json!({ "documents": [], "workflows": texts })).await {
         Ok(problems) => assert!(problems.is_empty(), "{problems:#?}"),
         Err(why) => println!("actionlint is not asked: {why}"),
     }
 }
 
-#[test]
-fn scripts_are_sound() {
-    match install::python() {
+#[tokio::test]
+async fn scripts_are_sound() {
+    match install::python().await {
         Ok(tools) => {
             let scripts = in_folder("deploy", "sh");
-            checked(Command::new(tools.join("shellcheck")).args(&scripts));
+            checked(
+                Command::new(tools.join("shellcheck"))
+                    .args(["--external-sources", "--source-path", "SCRIPTDIR"])
+                    .args(&scripts),
+            );
         }
         Err(why) => println!("skipped: {why}"),
     }
