@@ -39,7 +39,10 @@ impl Accounts for LogAccounts {
         match self.vault.open(account, "email", &email).await {
             Ok(email) => Ok(Some(email)),
             Err(VaultError::Erased) => Ok(None),
-            Err(error @ (VaultError::Unavailable(_) | VaultError::Damaged)) => {
+            Err(
+                error
+                @ (VaultError::Unavailable(_) | VaultError::Damaged | VaultError::OtherMaster),
+            ) => {
                 tracing::warn!(account.id = %account, "cannot open an address: {error}");
                 Err(Unavailable)
             }

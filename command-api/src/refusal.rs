@@ -44,7 +44,7 @@ pub(crate) fn not_sealed(error: &VaultError) -> ApiError {
             ApiError::unavailable(RETRY_AFTER_SECONDS)
         }
         VaultError::Erased => ApiError::conflict(AccountRejection::Erased.to_string()),
-        VaultError::Damaged => ApiError::internal(error),
+        VaultError::Damaged | VaultError::OtherMaster => ApiError::internal(error),
     }
 }
 

@@ -45,7 +45,7 @@ pub async fn erase(
         Account::Registered { email, .. } => {
             let email = vault.open(account, "email", &email).await?;
             let email = Email::parse(&email).map_err(|_| VaultError::Damaged)?;
-            let claim = vault.email_claim_id(&email);
+            let claim = vault.email_claim_id(&email).await?;
             let request = AccountCommand::RequestErasure { claim: claim.clone() };
             log.execute::<Account>(&account, request, &step(cause, "request-erasure")).await?;
             finish(log, vault, account, &claim, cause).await

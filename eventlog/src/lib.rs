@@ -50,7 +50,7 @@ pub use follow::{FollowError, Follower, TakeError, follow};
 pub use history::{Between, History};
 pub use reader::LogReader;
 pub use subscribe::{Deliveries, Delivery};
-pub use vault::{Vault, VaultError};
+pub use vault::{MasterKeys, Vault, VaultError};
 
 use connection::Connection;
 use execute::{Expected, Owners};

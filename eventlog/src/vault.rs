@@ -1,21 +1,32 @@
 //! Personal data sealed under a key per person. Erasing the key erases the person.
 //!
-//! A person's key is random, lies in Postgres wrapped under the master key, and is made when the
+//! A person's key is random, lies in Postgres wrapped under a master key, and is made when the
 //! first of the person's data is sealed. A sealed text is bound to its person and its field: it
 //! opens nowhere else. All encryption is AES-256-GCM with random nonces.
+
+mod cipher;
+mod claims;
+mod master;
+mod rewrap;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use domain::account::Sealed;
 use domain::email::Email;
 use domain::id::{AccountId, EmailClaimId};
 use moka::future::Cache;
 use sqlx::{PgPool, Row};
+use tokio::sync::OnceCell;
 
+use cipher::{Key, decrypt, encrypt};
+use master::Wrapped;
+pub use master::{KeyName, MasterKeys};
+pub use rewrap::{Census, Rewrapped};
+
+// Only who has to change the table locks it, so that a start waits for no backup.
 const TABLES: &str = "
 create schema if not exists vault;
 create table if not exists vault.person_key (
@@ -25,6 +36,12 @@ create table if not exists vault.person_key (
     erased_at timestamptz,
     check ((wrapped is null) = (erased_at is not null))
 );
+do $$ begin
+    if not exists (select from pg_attribute
+                   where attrelid = 'vault.person_key'::regclass and attname = 'wrapped_by') then
+        alter table vault.person_key add column wrapped_by text;
+    end if;
+end $$;
 ";
 
 /// Starts every sealed text, so that a later form can be told from this one.
@@ -36,18 +53,15 @@ const KEYS_KEPT_MAX: u64 = 10_000;
 /// The longest wait for the database.
 const DATABASE_ANSWER_MAX: Duration = Duration::from_secs(2);
 
-type Key = [u8; 32];
-
 /// Seals and opens personal data. Cheap to clone; clones share the cache of keys.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
-    /// Wraps the keys of persons.
-    wrapping: Key,
-    /// Names the claims of e-mail addresses.
-    claims: hmac::Key,
+    masters: MasterKeys,
+    /// Names the claims of e-mail addresses. It never changes.
+    claims: OnceCell<hmac::Key>,
     keys: Cache<AccountId, Key>,
 }
 
@@ -63,6 +77,10 @@ pub enum VaultError {
     /// The text was not sealed by this vault for this person and field, or the key is not the one.
     #[error("the sealed text or the key is damaged or belongs elsewhere")]
     Damaged,
+    /// The keys in the database were wrapped under a master key that is not among those given, or
+    /// they are damaged.
+    #[error("none of the master keys given opens the keys in the database")]
+    OtherMaster,
 }
 
 impl From<sqlx::Error> for VaultError {
@@ -72,24 +90,28 @@ impl From<sqlx::Error> for VaultError {
 }
 
 impl Vault {
+    /// With one master key, or with several while one takes the place of another.
     #[must_use]
-    pub fn new(pool: PgPool, master_key: &[u8; 32]) -> Self {
-        let claims = derive(master_key, "e-mail claims");
+    pub fn new(pool: PgPool, masters: impl Into<MasterKeys>) -> Self {
         let keys = Cache::builder().max_capacity(KEYS_KEPT_MAX).time_to_live(KEYS_KEPT_FOR);
         Self(Arc::new(Inner {
             pool,
-            wrapping: derive(master_key, "keys of persons"),
-            claims: hmac::Key::new(hmac::HMAC_SHA256, &claims),
+            masters: masters.into(),
+            claims: OnceCell::new(),
             keys: keys.build(),
         }))
     }
 
-    /// Creates the table `vault.person_key`; safe when several processes do so at once.
+    /// Creates the tables of the schema `vault` and the key that names claims; safe when several
+    /// processes do so at once.
     ///
     /// # Errors
-    /// [`VaultError::Unavailable`].
+    /// [`VaultError::Unavailable`]; [`VaultError::OtherMaster`].
     pub async fn install(&self) -> Result<(), VaultError> {
-        Ok(crate::install::install(&self.0.pool, TABLES).await?)
+        crate::install::install(&self.0.pool, TABLES).await?;
+        crate::install::install(&self.0.pool, claims::TABLE).await?;
+        self.claims_key().await?;
+        Ok(())
     }
 
     /// Seals a text for a person and a field, such as `email`; makes the person's key on first use.
@@ -123,7 +145,7 @@ impl Vault {
         let bytes = sealed.0.strip_prefix(FORM).ok_or(VaultError::Damaged)?;
         let bytes = hex::decode(bytes).map_err(|_| VaultError::Damaged)?;
         let key = self.key(person).await?.ok_or(VaultError::Damaged)?;
-        let text = decrypt(&key, &bound_to(person, field), bytes)?;
+        let text = decrypt(&key, &bound_to(person, field), &bytes)?;
         String::from_utf8(text).map_err(|_| VaultError::Damaged)
     }
 
@@ -139,7 +161,7 @@ impl Vault {
                 "insert into vault.person_key as old (person, created_at, erased_at)
                  values ($1, now(), now())
                  on conflict (person) do update
-                 set wrapped = null, erased_at = coalesce(old.erased_at, now())",
+                 set wrapped = null, wrapped_by = null, erased_at = coalesce(old.erased_at, now())",
             )
             .bind(person.0)
             .execute(&self.0.pool),
@@ -149,10 +171,18 @@ impl Vault {
         Ok(())
     }
 
-    /// The name of an address's claim: a keyed hash, the same for the same mailbox.
-    #[must_use]
-    pub fn email_claim_id(&self, email: &Email) -> EmailClaimId {
-        EmailClaimId(hex::encode(hmac::sign(&self.0.claims, email.as_str().as_bytes())))
+    /// The name of an address's claim: a keyed hash, the same for the same mailbox. The database is
+    /// asked once in the life of a process.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn email_claim_id(&self, email: &Email) -> Result<EmailClaimId, VaultError> {
+        let tag = hmac::sign(self.claims_key().await?, email.as_str().as_bytes());
+        Ok(EmailClaimId(hex::encode(tag)))
+    }
+
+    async fn claims_key(&self) -> Result<&hmac::Key, VaultError> {
+        self.0.claims.get_or_try_init(|| claims::key(&self.0.pool, &self.0.masters)).await
     }
 
     /// None: the person has no key yet.
@@ -161,32 +191,32 @@ impl Vault {
             return Ok(Some(key));
         }
         let row = in_time(
-            sqlx::query("select wrapped from vault.person_key where person = $1")
+            sqlx::query("select wrapped, wrapped_by from vault.person_key where person = $1")
                 .bind(person.0)
                 .fetch_optional(&self.0.pool),
         )
         .await?;
         let Some(row) = row else { return Ok(None) };
         let wrapped: Option<Vec<u8>> = row.try_get(0)?;
-        let wrapped = wrapped.ok_or(VaultError::Erased)?;
-        let key = decrypt(&self.0.wrapping, person.0.as_bytes(), wrapped)?;
-        let key = Key::try_from(key).map_err(|_| VaultError::Damaged)?;
+        let bytes = wrapped.ok_or(VaultError::Erased)?;
+        let wrapped = Wrapped { bytes, under: row.try_get(1)? };
+        let key = self.0.masters.unwrap(person.0.as_bytes(), &wrapped)?;
         self.0.keys.insert(person, key).await;
         Ok(Some(key))
     }
 
     /// Of several who make a person's key at once one wins, and all use the winner's.
     async fn make_key(&self, person: AccountId) -> Result<Key, VaultError> {
-        let mut key = Key::default();
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| VaultError::Damaged)?;
-        let wrapped = encrypt(&self.0.wrapping, person.0.as_bytes(), &key)?;
+        let key = cipher::random()?;
+        let Wrapped { bytes, under } = self.0.masters.wrap(person.0.as_bytes(), &key)?;
         in_time(
             sqlx::query(
-                "insert into vault.person_key (person, wrapped, created_at)
-                 values ($1, $2, now()) on conflict do nothing",
+                "insert into vault.person_key (person, wrapped, wrapped_by, created_at)
+                 values ($1, $2, $3, now()) on conflict do nothing",
             )
             .bind(person.0)
-            .bind(wrapped)
+            .bind(bytes)
+            .bind(under)
             .execute(&self.0.pool),
         )
         .await?;
@@ -200,38 +230,10 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// A key for one purpose; it tells nothing of the master key or of the other purposes' keys.
-fn derive(master_key: &[u8; 32], purpose: &str) -> Key {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, master_key), purpose.as_bytes());
-    let mut key = Key::default();
-    key.copy_from_slice(tag.as_ref());
-    key
-}
-
 /// What the encryption is bound to besides the key. The id is of fixed length, so no two pairs look
 /// alike.
 fn bound_to(person: AccountId, field: &str) -> Vec<u8> {
     [person.0.as_bytes(), field.as_bytes()].concat()
-}
-
-/// The nonce, then the encrypted bytes with their tag.
-fn encrypt(key: &Key, bound_to: &[u8], clear: &[u8]) -> Result<Vec<u8>, VaultError> {
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| VaultError::Damaged)?;
-    let mut bytes = clear.to_vec();
-    let nonce = key
-        .seal_in_place_append_tag(Aad::from(bound_to), &mut bytes)
-        .map_err(|_| VaultError::Damaged)?;
-    Ok([nonce.as_ref().as_slice(), &bytes].concat())
-}
-
-fn decrypt(key: &Key, bound_to: &[u8], sealed: Vec<u8>) -> Result<Vec<u8>, VaultError> {
-    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| VaultError::Damaged)?;
-    let (nonce, bytes) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::Damaged)?;
-    let mut bytes = bytes.to_vec();
-    let clear = key
-        .open_in_place(Nonce::from(nonce), Aad::from(bound_to), &mut bytes)
-        .map_err(|_| VaultError::Damaged)?;
-    Ok(clear.to_vec())
 }
 
 async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> Result<T, VaultError> {

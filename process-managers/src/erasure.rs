@@ -82,7 +82,8 @@ fn failed(error: ErasureError) -> TaskError {
         }
         ErasureError::Account(error) => is_for_good(error),
         ErasureError::Claim(error) => is_for_good(error),
-        ErasureError::Vault(VaultError::Unavailable(_)) | ErasureError::Log(_) => false,
+        ErasureError::Vault(VaultError::Unavailable(_) | VaultError::OtherMaster)
+        | ErasureError::Log(_) => false,
     };
     if for_good { TaskError::permanent(error) } else { TaskError::transient(error) }
 }

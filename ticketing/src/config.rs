@@ -62,7 +62,8 @@ pub(crate) struct SecretsAt {
     /// Signs session cookies: 32 bytes as 64 hex digits, such as `openssl rand -hex 32` prints.
     #[arg(long, env = "TICKETING_SESSION_KEY", value_name = "HEX", hide_env_values = true)]
     session_key: Option<String>,
-    /// Wraps the keys of personal data: 32 bytes as 64 hex digits. Lost, the data is lost.
+    /// Wraps the keys of personal data: 32 bytes as 64 hex digits. Lost, the data is lost. While one
+    /// takes the place of another, both, separated by commas: the first wraps, each of them opens.
     #[arg(long, env = "TICKETING_VAULT_KEY", value_name = "HEX", hide_env_values = true)]
     vault_key: Option<String>,
     /// Sign the tokens of programs: 32 bytes as 64 hex digits each, newest first, separated by

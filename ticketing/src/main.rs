@@ -67,6 +67,9 @@ pub(crate) enum Role {
     /// Do something for a person, as an operator.
     #[command(subcommand)]
     Account(roles::account::Command),
+    /// The keys of personal data: change the one that wraps the others.
+    #[command(subcommand)]
+    Vault(roles::vault::Command),
     /// Ask every part that the settings name whether it is there and can be used.
     Doctor(roles::doctor::Settings),
     /// The settings: check those of a command, or print all of them.
@@ -95,6 +98,7 @@ impl Role {
             Self::Ledger(_) => "ledger",
             Self::Log(_) => "log",
             Self::Account(_) => "account",
+            Self::Vault(_) => "vault",
             Self::Config(_) => "config",
             Self::Events(_) => "events",
             Self::Doctor(_) => "doctor",
@@ -140,6 +144,7 @@ async fn carry_out(role: Role) -> anyhow::Result<ExitCode> {
         Role::Ledger(command) => return roles::ledger::run(command).await,
         Role::Log(command) => roles::log::run(command).await?,
         Role::Account(command) => roles::account::run(command).await?,
+        Role::Vault(command) => roles::vault::run(command).await?,
         Role::Config(command) => roles::config::run(command)?,
         Role::Doctor(settings) => return roles::doctor::run(settings).await,
         Role::Completions(settings) => roles::handbook::completions(&settings),

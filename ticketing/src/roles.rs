@@ -14,3 +14,4 @@ pub(crate) mod projectors;
 pub(crate) mod query_api;
 pub(crate) mod relay;
 pub(crate) mod stripe_sandbox;
+pub(crate) mod vault;

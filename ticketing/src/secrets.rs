@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use aws_lc_rs::rand;
+use eventlog::MasterKeys;
 use serde::{Deserialize, Serialize};
 
 use crate::data_directory::private_file;
@@ -15,8 +16,8 @@ use crate::data_directory::private_file;
 pub(crate) struct Secrets {
     /// Signs session cookies.
     pub(crate) session: [u8; 32],
-    /// Wraps the keys of personal data.
-    pub(crate) vault: [u8; 32],
+    /// Wrap the keys of personal data.
+    pub(crate) vault: MasterKeys,
     /// Sign the tokens of programs, newest first.
     pub(crate) tokens: Vec<[u8; 32]>,
 }
@@ -31,6 +32,7 @@ impl fmt::Debug for Secrets {
 #[derive(Deserialize, Serialize)]
 struct Stored {
     session_key: String,
+    /// One, or several separated by commas, newest first, while one takes the place of another.
     vault_key: String,
     /// Newest first. Files of before there were tokens have none.
     #[serde(default)]
@@ -38,15 +40,14 @@ struct Stored {
 }
 
 impl Secrets {
-    /// From hex; `tokens` are one or more, separated by commas, newest first.
+    /// From hex; of the vault and of tokens there are one or more, separated by commas, newest first.
     pub(crate) fn parse(session: &str, vault: &str, tokens: &str) -> anyhow::Result<Self> {
+        let vault = keys(vault).context("TICKETING_VAULT_KEY")?;
+        let (newest, older) = vault.split_first().context("TICKETING_VAULT_KEY is empty")?;
         Ok(Self {
             session: key(session).context("TICKETING_SESSION_KEY")?,
-            vault: key(vault).context("TICKETING_VAULT_KEY")?,
-            tokens: tokens
-                .split(',')
-                .map(|text| key(text).context("TICKETING_TOKEN_KEYS"))
-                .collect::<anyhow::Result<_>>()?,
+            vault: MasterKeys::new(newest, older),
+            tokens: keys(tokens).context("TICKETING_TOKEN_KEYS")?,
         })
     }
 
@@ -112,6 +113,10 @@ fn random_key() -> anyhow::Result<String> {
     Ok(hex::encode(key))
 }
 
+fn keys(text: &str) -> anyhow::Result<Vec<[u8; 32]>> {
+    text.split(',').map(key).collect()
+}
+
 fn key(text: &str) -> anyhow::Result<[u8; 32]> {
     let bytes = hex::decode(text.trim()).context("not hex digits")?;
     <[u8; 32]>::try_from(bytes).map_err(|_| anyhow::anyhow!("not 64 hex digits"))
@@ -132,7 +137,8 @@ mod tests {
         fs::write(path(directory.path()), old).unwrap();
         assert!(Secrets::read(directory.path()).is_err());
         let first = Secrets::read_or_create(directory.path()).unwrap();
-        assert_eq!((first.session, first.vault), ([0x5e; 32], [0x7a; 32]));
+        let vault = MasterKeys::from(&[0x7a; 32]);
+        assert_eq!((first.session, first.vault.newest()), ([0x5e; 32], vault.newest()));
         let again = Secrets::read_or_create(directory.path()).unwrap();
         assert_eq!((first.tokens.len(), first.tokens), (1, again.tokens));
     }

@@ -143,7 +143,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
 
 async fn make_tables(pool: &PgPool, secrets: &Secrets) -> anyhow::Result<()> {
     let made = async {
-        Vault::new(pool.clone(), &secrets.vault).install().await?;
+        Vault::new(pool.clone(), secrets.vault.clone()).install().await?;
         projectors::install(pool).await?;
         process_managers::install(pool).await?;
         anyhow::Ok(())
@@ -168,7 +168,7 @@ fn start_roles(
 ) -> anyhow::Result<Roles> {
     let log = config::open_log(&backing.log_url)?;
     let pool = config::open_shared_database(&backing.database_url)?;
-    let vault = Vault::new(serving.clone(), &secrets.vault);
+    let vault = Vault::new(serving.clone(), secrets.vault.clone());
     let gateway =
         StripeGateway::new(&backing.stripe_secret_key, backing.stripe_api_base.as_deref())
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;

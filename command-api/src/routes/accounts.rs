@@ -71,7 +71,7 @@ pub(super) async fn sign_up(
     let cause = cause.by(None);
     let hash = state.passwords.hash(password).await?;
 
-    let claim = state.vault.email_claim_id(&email);
+    let claim = state.vault.email_claim_id(&email).await.map_err(|error| not_sealed(&error))?;
     let Claimed { account, just_now } = claim_address(&state, &claim, &cause).await?;
     let seal = async |field, text| {
         let sealed = state.vault.seal(account, field, text).await;
@@ -150,7 +150,7 @@ pub(super) async fn authenticate(
         text => Ok(Password::parse(text)),
     });
     let (Some(email), Some(password)) = (email, password) else { return Err(fields.refused()) };
-    let claim = state.vault.email_claim_id(&email);
+    let claim = state.vault.email_claim_id(&email).await.map_err(|error| not_sealed(&error))?;
     client.shows_password(&claim)?;
     let password = password.map_err(|InvalidPassword| invalid_credentials())?;
 
@@ -287,7 +287,7 @@ async fn stored_hash(
     match state.vault.open(account, "password", &password).await {
         Ok(hash) => Ok(Some((hash, password))),
         Err(VaultError::Erased) => Ok(None),
-        Err(error @ (VaultError::Unavailable(_) | VaultError::Damaged)) => Err(not_sealed(&error)),
+        Err(error) => Err(not_sealed(&error)),
     }
 }
 

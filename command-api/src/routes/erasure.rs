@@ -63,5 +63,5 @@ pub(super) async fn claim_of(state: &State, account: AccountId) -> Result<EmailC
     let email = state.web.accounts().email(account).await?;
     let email = email.ok_or_else(|| AccountRejection::Erased.answer())?;
     let email = Email::parse(&email).map_err(|error| ApiError::internal(&error))?;
-    Ok(state.vault.email_claim_id(&email))
+    state.vault.email_claim_id(&email).await.map_err(|error| not_sealed(&error))
 }

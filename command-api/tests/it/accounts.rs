@@ -110,7 +110,7 @@ async fn a_sign_up_that_stopped_after_claiming_the_address_can_be_made_again() {
     use domain::{Actor, Cause};
 
     let app = App::start().await;
-    let claim = app.vault.email_claim_id(&Email::parse("ann@example.com").unwrap());
+    let claim = app.vault.email_claim_id(&Email::parse("ann@example.com").unwrap()).await.unwrap();
     let id = Uuid::now_v7();
     let cause = Cause {
         command: CommandId(id),

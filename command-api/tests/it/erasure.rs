@@ -72,7 +72,7 @@ async fn the_sign_up_of_an_erased_account_made_again_is_refused() {
 
 /// Leaves an erasure where a crash after that many of its steps would.
 async fn begin(app: &App, person: &Person, steps: usize) {
-    let claim = app.vault.email_claim_id(&Email::parse(&person.email).unwrap());
+    let claim = app.vault.email_claim_id(&Email::parse(&person.email).unwrap()).await.unwrap();
     let request = AccountCommand::RequestErasure { claim: claim.clone() };
     app.log.execute::<Account>(&person.id, request, &cause()).await.unwrap();
     if steps > 1 {

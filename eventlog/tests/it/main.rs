@@ -23,4 +23,5 @@ mod repeated;
 mod subscribe;
 mod support;
 mod vault;
+mod vault_rotation;
 mod wait;

@@ -14,7 +14,7 @@ use crate::world::{World, eventually};
 async fn broken_off_after(world: &World, steps: usize) -> (AccountId, Email) {
     let account = AccountId(Uuid::new_v4());
     let email = Email::parse(&format!("{account}@example.com")).unwrap();
-    let claim = world.vault.email_claim_id(&email);
+    let claim = world.vault.email_claim_id(&email).await.unwrap();
     world.execute::<EmailClaim>(&claim, EmailClaimCommand::Claim { account }).await;
     let register = AccountCommand::Register {
         email: world.vault.seal(account, "email", email.as_str()).await.unwrap(),
@@ -47,7 +47,7 @@ async fn an_erasure_that_broke_off_after_any_step_is_finished() {
         .await;
         let sealed = world.vault.seal(account, "email", email.as_str()).await;
         assert!(matches!(sealed, Err(VaultError::Erased)));
-        let claim = world.vault.email_claim_id(&email);
+        let claim = world.vault.email_claim_id(&email).await.unwrap();
         let claim = world.log.load::<EmailClaim>(&claim).await.unwrap().state;
         assert_eq!(claim, EmailClaim::Free);
     }

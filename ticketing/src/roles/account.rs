@@ -51,8 +51,7 @@ impl Parts {
         let database = self.database_url.clone().or_else(|| running.map(|it| it.database));
         let database =
             database.with_context(|| missing("Postgres", "--database-url", "DATABASE_URL"))?;
-        let secrets = self.secrets.read()?;
-        let vault = Vault::new(config::open_database(&database)?, &secrets.vault);
+        let vault = Vault::new(config::open_database(&database)?, self.secrets.read()?.vault);
         Ok((config::open_log(&log)?, vault))
     }
 }

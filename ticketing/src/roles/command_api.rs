@@ -54,7 +54,7 @@ impl Settings {
     fn parts(&self) -> anyhow::Result<Parts> {
         let log = self.log.open()?;
         let secrets = self.secrets.read()?;
-        let vault = Vault::new(self.database.open()?, &secrets.vault);
+        let vault = Vault::new(self.database.open()?, secrets.vault.clone());
         let web = config::open_web(&log, &vault, &secrets, self.secure_cookies, &self.visitors)?;
         Ok(Parts { log, vault, web })
     }

@@ -68,9 +68,10 @@ pub(crate) async fn run(mut settings: Settings) -> anyhow::Result<ExitCode> {
         optional(nats_url.as_deref(), |url| parts::nats(url, &settings.nats_login)),
         optional(stripe, |key| parts::stripe(key, stripe_at)),
     );
-    let keys = parts::keys(&settings.secrets);
+    let (keys, vault) = parts::keys(&settings.secrets, database_url.as_deref()).await;
     let found = [
         ("keys", "command-api, query-api, process-managers", Some(keys)),
+        ("vault", "DATABASE_URL and the keys", vault),
         ("log", "KURRENTDB_URL, every role", log),
         ("postgres", "DATABASE_URL, every role", database),
         ("nats", "NATS_URL, the relay", nats),

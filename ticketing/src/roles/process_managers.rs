@@ -61,7 +61,7 @@ impl Settings {
             .context("STRIPE_SECRET_KEY, STRIPE_API_BASE")?;
         Ok(Dependencies {
             log,
-            vault: Vault::new(pool.clone(), &secrets.vault),
+            vault: Vault::new(pool.clone(), secrets.vault.clone()),
             pool,
             gateway: Arc::new(gateway),
             tuning: self.polling.tuning(),

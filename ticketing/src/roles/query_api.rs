@@ -74,7 +74,7 @@ impl Settings {
         let (log, pool) = (self.log.open()?, self.database.open()?);
         // The log to append to and the vault are only to know whether a session is still open and
         // what a person's address is: the query side itself gets the half that reads.
-        let vault = Vault::new(pool.clone(), &secrets.vault);
+        let vault = Vault::new(pool.clone(), secrets.vault.clone());
         let web = config::open_web(&log, &vault, &secrets, self.secure_cookies, &self.visitors)?;
         let pool = match &self.read_database_url {
             Some(url) => config::open_database(url).context("TICKETING_READ_DATABASE_URL")?,

@@ -57,7 +57,7 @@ async fn find(log: &EventLog, vault: &Vault, person: &str) -> anyhow::Result<Acc
         return id.context("give the e-mail address of the person, or the id of the account");
     }
     let email = Email::parse(person)?;
-    match log.load::<EmailClaim>(&vault.email_claim_id(&email)).await?.state {
+    match log.load::<EmailClaim>(&vault.email_claim_id(&email).await?).await?.state {
         EmailClaim::Taken { account } => Ok(account),
         EmailClaim::Free => bail!(
             "nobody is registered with that address (by the keys given; is it the right \

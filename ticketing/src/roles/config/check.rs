@@ -31,6 +31,7 @@ pub(super) fn check(command: &[String]) -> anyhow::Result<()> {
         | Role::Log(_)
         | Role::Ledger(_)
         | Role::Account(_)
+        | Role::Vault(_)
         | Role::StripeSandbox(_)
         | Role::Demo(_)
         | Role::Doctor(_)

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use eventlog::Vault;
 use eventlog::raw::RawLog;
+use eventlog::vault::Census;
 use process_managers::gateway::GatewayError;
 use process_managers::stripe::StripeGateway;
 use sqlx::{Connection, PgConnection, Row};
@@ -19,14 +21,47 @@ const NATS_WITH_BATCHES: (u64, u64) = (2, 12);
 /// No part that is well takes so long.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) fn keys(secrets: &SecretsAt) -> Examined {
-    match secrets.read() {
-        Ok(keys) => Ok(format!("for sessions, personal data and tokens ({})", keys.tokens.len())),
-        Err(error) => Err(Trouble::new(
-            format!("{error:#}"),
-            "each is 64 hex digits, as `openssl rand -hex 32` prints; the same in every process",
-        )),
+/// The keys that are given, and whether they open those in Postgres. The second is left out where one
+/// of both is not there: that has been said then.
+pub(super) async fn keys(
+    secrets: &SecretsAt,
+    database_url: Option<&str>,
+) -> (Examined, Option<Examined>) {
+    let keys = match secrets.read() {
+        Ok(keys) => keys,
+        Err(error) => {
+            let next = "each is 64 hex digits, as `openssl rand -hex 32` prints; the same in every \
+                        process";
+            return (Err(Trouble::new(format!("{error:#}"), next)), None);
+        }
+    };
+    let given = format!("for sessions, personal data and tokens ({})", keys.tokens.len());
+    let pool = database_url.and_then(|url| config::open_database(url).ok());
+    let census = match pool {
+        Some(pool) => Vault::new(pool, keys.vault).census().await.ok(),
+        None => None,
+    };
+    (Ok(given), census.map(vault))
+}
+
+fn vault(census: Census) -> Examined {
+    let Census { newest, older, not_opened } = census;
+    let all = census.all();
+    if not_opened > 0 {
+        return Err(Trouble::new(
+            format!("{not_opened} of {all} keys of personal data are opened by no key given"),
+            "TICKETING_VAULT_KEY is another one than they were wrapped under: add that one behind \
+             it, with a comma",
+        ));
     }
+    Ok(match (older, newest) {
+        (0, 0) => "no keys of personal data yet".to_owned(),
+        (0, _) => format!("{all} keys of personal data, all wrapped under the newest key"),
+        _ => format!(
+            "{older} of {all} are wrapped under an older key, or by an earlier version: `ticketing \
+             vault rewrap` changes that"
+        ),
+    })
 }
 
 pub(super) async fn log(url: &str) -> Examined {
