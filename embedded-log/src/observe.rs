@@ -16,6 +16,7 @@ pub(crate) async fn observe(store: Store) {
     // Those that say nothing until something happens are there from the start.
     gauge("log_writes_stopped", 0);
     metrics::gauge!("log_subscribers").increment(0);
+    metrics::counter!("log_calls_unauthenticated_total").increment(0);
     let closing = store.closing().clone();
     loop {
         let durable = *store.durable().borrow();

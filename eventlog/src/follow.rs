@@ -108,6 +108,9 @@ pub async fn follow(
         log: Backoff::new(RETRY_WAIT_FIRST, LOG_RETRY_WAIT_MAX),
     };
     let lag = Lag::watch(log, &name);
+    // There from the start: a counter that begins with 1 has not risen for who watches it.
+    let halts = metrics::counter!("follower_halts_total", "follower" => name.clone());
+    halts.increment(0);
     while !shutdown.is_cancelled() {
         let stop = run(log, follower, &lag, &name, &shutdown, &mut waits).await;
         let (kind, wait) = match &stop {
@@ -121,7 +124,7 @@ pub async fn follow(
             Stop::Take(TakeError::Transient(_)) => ("transient", waits.take.next()),
             Stop::Log(error) if error.is_unavailable() => ("log_unavailable", waits.log.next()),
             Stop::Take(TakeError::Halt(_)) | Stop::Log(_) => {
-                metrics::counter!("follower_halts_total", "follower" => name.clone()).increment(1);
+                halts.increment(1);
                 return Err(stop.into_error(name));
             }
         };

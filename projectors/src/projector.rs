@@ -49,6 +49,8 @@ impl Projector {
     fn new(projection: Registered, pool: PgPool, leases: Leases) -> Self {
         let build = Build::first(projection.name, projection.version);
         let name = build.checkpoint();
+        // There from the start: a counter that begins with 1 has not risen for who watches it.
+        metrics::counter!("projection_parked_total", "follower" => name.clone()).increment(0);
         Self { projection, pool, leases, name, build, position: None, unseen: true }
     }
 

@@ -157,6 +157,8 @@ struct Counted<K> {
 
 impl<K: Hash + Eq + Send + Sync + 'static> Counted<K> {
     fn new(policy: Policy) -> Self {
+        // There from the start: a counter that begins with 1 has not risen for who watches it.
+        metrics::counter!("http_requests_limited_total", "limit" => policy.name).increment(0);
         // Least recently used: a newcomer is always remembered, or he would never be limited.
         let buckets = Cache::builder()
             .max_capacity(REMEMBERED_MAX)

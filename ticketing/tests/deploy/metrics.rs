@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use local_services::testing::TestFolder;
 use serde_json::Value;
 
 use crate::rules::array;
@@ -115,6 +117,28 @@ pub(crate) fn problems_of_alerts(documents: &[&Value]) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Prometheus' own tool reads the rules, and asks of some whether they come when they should. It is not
+/// installed for this: where it is, as by Debian's package `prometheus`, it is used.
+#[test]
+fn alerts_come_when_they_should() {
+    let folder = TestFolder::new();
+    let rules = text("deploy/helm/ticketing/files/alerts.yaml")
+        .replace("RUNBOOK", "https://runbook")
+        .replace("NAMESPACE", "tickets")
+        .replace("RELEASE", "shop");
+    fs::write(folder.path().join("alerts.yaml"), rules).unwrap();
+    fs::copy(path("deploy/checks/alerts.test.yaml"), folder.path().join("test.yaml")).unwrap();
+    for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "test.yaml"]] {
+        match Command::new("promtool").args(arguments).current_dir(folder.path()).output() {
+            Ok(ended) => {
+                let told = [ended.stdout, ended.stderr].concat();
+                assert!(ended.status.success(), "{}", String::from_utf8_lossy(&told));
+            }
+            Err(why) => println!("skipped: promtool is not there: {why}"),
+        }
+    }
 }
 
 /// As GitHub makes it of a heading.

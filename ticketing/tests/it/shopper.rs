@@ -37,6 +37,16 @@ impl Shopper {
         Self { commands: url.to_owned(), queries: url.to_owned(), ..self }
     }
 
+    /// The same person, whose commands go elsewhere.
+    pub(crate) fn commanding(self, url: &str) -> Self {
+        Self { commands: url.to_owned(), ..self }
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.commands);
+        answer(self.client.put(url).json(&body)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let url = format!("{}{path}", self.commands);
         answer(self.client.post(url).json(&body)).await
