@@ -192,7 +192,7 @@ fn start_roles(
     let dependencies = Dependencies {
         log: log.clone(),
         pool: pool.clone(),
-        vault: Vault::new(pool.clone(), &secrets.vault),
+        vault: Vault::new(pool.clone(), secrets.vault.clone()),
         gateway: Arc::new(gateway),
         tuning: settings.polling.tuning(),
     };
