@@ -111,6 +111,10 @@ pub async fn follow(
     // There from the start: a counter that begins with 1 has not risen for who watches it.
     let halts = metrics::counter!("follower_halts_total", "follower" => name.clone());
     halts.increment(0);
+    for kind in ["stood_down", "transient", "log_unavailable"] {
+        metrics::counter!("follower_pauses_total", "follower" => name.clone(), "kind" => kind)
+            .increment(0);
+    }
     while !shutdown.is_cancelled() {
         let stop = run(log, follower, &lag, &name, &shutdown, &mut waits).await;
         let (kind, wait) = match &stop {
