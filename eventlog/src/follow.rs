@@ -19,7 +19,7 @@ use crate::parking::Unfit;
 use crate::{Delivery, EventLog, LogError};
 
 /// The most events in one batch. A batch holds whatever is ready: one when live, more with the lag.
-pub const BATCH_EVENTS_MAX: usize = 1_000;
+pub const BATCH_EVENTS_MAX: usize = 4_000;
 /// A quiet follower's checkpoint moves at most so often.
 const QUIET_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 const RETRY_WAIT_FIRST: Duration = Duration::from_millis(50);

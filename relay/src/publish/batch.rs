@@ -53,6 +53,8 @@ async fn stage(
     after: u64,
     messages: &mut (impl Iterator<Item = Result<Message, Halt>> + Send),
 ) -> Result<Option<Staged>, PublishError> {
+    // Making messages leaves the connection's task no turn, and the batch before is to be on its way.
+    tokio::task::yield_now().await;
     let batch: Vec<Message> = messages.take(MESSAGES_MAX).collect::<Result<_, Halt>>()?;
     let id = HeaderValue::from(Uuid::new_v4().simple().to_string());
     let (single, mut expected) = (batch.len() == 1, after);
