@@ -8,7 +8,8 @@ use embedded_log::testing::TestLog;
 use eventlog::{ExecuteError, LogError};
 
 use crate::support::{
-    Fuse, FuseCommand, Wire, at, cause, held, listed, new_order, new_ticket, process, reserve,
+    Fuse, FuseCommand, Wire, at, cause, eventually, held, listed, new_order, new_ticket, process,
+    reserve,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -65,10 +66,31 @@ async fn nobody_waits_for_the_log_longer_than_there_is_time() {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 
     // Its outcome is unclear; under the same id it takes effect once.
-    let executed = crate::support::eventually("the log answers again", async || {
+    let executed = eventually("the log answers again", async || {
         log.execute::<Ticket>(&ticket, reserve(order), &it).await.ok()
     });
     assert_eq!(held(&executed.await), 1);
     let loaded = process(&server).load::<Ticket>(&ticket).await.unwrap();
     assert_eq!(loaded.revision.unwrap().0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_has_begun_is_finished_though_nobody_waits_for_it_any_more() {
+    let server = TestLog::start().await;
+    let log = process(&server);
+    let (fuse, barrier) = (new_ticket(), Arc::new(Barrier::new(2)));
+    let asking = tokio::spawn({
+        let (log, slowly) = (log.clone(), FuseCommand::LightSlowly(Arc::clone(&barrier)));
+        async move { log.execute::<Fuse>(&fuse, slowly, &cause()).await }
+    });
+    come_to(&barrier).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    come_to(&barrier).await;
+    // Nobody asks for it again, at this process or another: only the log is read.
+    let other = process(&server);
+    eventually("it is done", async || {
+        other.load::<Fuse>(&fuse).await.ok().filter(|found| found.state.lit == 1)
+    })
+    .await;
 }
