@@ -60,7 +60,7 @@ pub async fn install_python(
         let mut pip = Command::new(folder.join("bin/python"));
         step(pip.args(PIP_INSTALL).arg("--requirement").arg(requirements)).await
     };
-    once(folder, requirements, install).await?;
+    once(folder, requirements, "bin/python", install).await?;
     Ok(folder.join("bin"))
 }
 
@@ -81,13 +81,14 @@ pub async fn install_node(folder: &Path, pinned: &Path) -> Result<(), String> {
         }
         step(Command::new("npm").args(NPM_INSTALL).current_dir(folder)).await
     };
-    once(folder, &lock, install).await
+    once(folder, &lock, "node_modules", install).await
 }
 
-/// Fills a folder, unless it was filled from the same `pinned` text before.
+/// Fills a folder, unless it was filled from the same `pinned` text before and `filled` is in it.
 async fn once(
     folder: &Path,
     pinned: &Path,
+    filled: &str,
     install: impl AsyncFn() -> Result<String, String>,
 ) -> Result<(), String> {
     let unwritable = unwritable(folder);
@@ -97,7 +98,9 @@ async fn once(
     lock.lock().map_err(&unwritable)?;
     let made_from = folder.join("made-from");
     let pinned = fs::read(pinned).map_err(|error| format!("{}: {error}", pinned.display()))?;
-    if fs::read(&made_from).is_ok_and(|made_from| made_from == pinned) {
+    if fs::read(&made_from).is_ok_and(|made_from| made_from == pinned)
+        && folder.join(filled).exists()
+    {
         return Ok(());
     }
     fs::remove_dir_all(folder).map_err(&unwritable)?;
