@@ -45,8 +45,11 @@ impl Aggregate for Fuse {
         match command {
             FuseCommand::Light => Ok(vec![FuseEvent::FuseLit]),
             FuseCommand::LightSlowly(barrier) => {
-                barrier.wait();
-                barrier.wait();
+                // Else the runtime might have no thread left that looks at clocks and sockets.
+                tokio::task::block_in_place(|| {
+                    barrier.wait();
+                    barrier.wait();
+                });
                 Ok(vec![FuseEvent::FuseLit])
             }
             FuseCommand::Blow => panic!("as a faulty rule does"),
