@@ -1,12 +1,11 @@
 //! `GET /api/disputes`: of what one sells.
 
-use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use web::{ApiError, ReadPosition, SignedIn, wire};
 
-use super::headers::{Cached, NextPage};
+use super::headers::Listed;
 use crate::State;
 use crate::freshness::ReadModel;
 use crate::page::{PageQuery, RestPage};
@@ -33,9 +32,7 @@ pub(super) async fn list(
     let read = [ReadModel::Disputes, ReadModel::Orders, ReadModel::Tickets];
     let seen = state.freshness.wait(&read, wanted).await;
     let found = state.database.disputes_of(session.account, &page).await?;
-    let last = found.items.last().map(|dispute| dispute.heard);
-    let next = NextPage::new("/api/disputes", &page, found.later, last);
-    let disputes: Vec<wire::Dispute> = found.items.into_iter().map(wire::Dispute::from).collect();
-    let cached = Cached::of_list(&disputes, &next).for_one_person();
-    Ok(cached.answer(&headers, (seen, next, Json(disputes))))
+    let listed =
+        Listed::<wire::Dispute>::new("/api/disputes", &page, found, |dispute| dispute.heard);
+    Ok(listed.for_one_person().answer(&headers, seen))
 }

@@ -3,18 +3,53 @@
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use serde::Serialize;
 
-use crate::page::{Cursor, Page};
+use crate::page::{Cursor, Items, Page};
+
+/// A page of a list with its headers.
+pub(super) struct Listed<W> {
+    items: Vec<W>,
+    next: NextPage,
+    cached: Cached,
+}
+
+impl<W: Serialize> Listed<W> {
+    /// Of the list at `path`; `place` is where in it an item stands.
+    pub(super) fn new<T>(
+        path: &str,
+        page: &Page,
+        found: Items<T>,
+        place: impl Fn(&T) -> Cursor,
+    ) -> Self
+    where
+        W: From<T>,
+    {
+        let next = NextPage::new(path, page, found.later, found.items.last().map(place));
+        let items: Vec<W> = found.items.into_iter().map(W::from).collect();
+        let cached = Cached::of_list(&items, &next);
+        Self { items, next, cached }
+    }
+
+    pub(super) fn for_one_person(self) -> Self {
+        Self { cached: self.cached.for_one_person(), ..self }
+    }
+
+    /// 304 when the client has it already.
+    pub(super) fn answer(self, request: &HeaderMap, seen: impl IntoResponseParts) -> Response {
+        self.cached.answer(request, (seen, self.next, Json(self.items)))
+    }
+}
 
 /// Where the next page is, if there is one: `Link: <…>; rel="next"`.
-pub(super) struct NextPage(Option<String>);
+struct NextPage(Option<String>);
 
 impl NextPage {
-    pub(super) fn new(path: &str, page: &Page, more: bool, last: Option<Cursor>) -> Self {
+    fn new(path: &str, page: &Page, more: bool, last: Option<Cursor>) -> Self {
         let last = last.filter(|_| more);
         let limit = page.limit();
         Self(last.map(|last| format!("<{path}?limit={limit}&after={last}>; rel=\"next\"")))
@@ -50,7 +85,7 @@ impl Cached {
     }
 
     /// Of a list, by what it says.
-    pub(super) fn of_list(items: &impl Serialize, next: &NextPage) -> Self {
+    fn of_list(items: &impl Serialize, next: &NextPage) -> Self {
         let mut hasher = DefaultHasher::new();
         serde_json::to_vec(items).unwrap_or_default().hash(&mut hasher);
         next.0.hash(&mut hasher);

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use domain::id::OrderId;
 use web::{ApiError, PathId, ReadPosition, SignedIn, wire};
 
-use super::headers::{Cached, NextPage};
+use super::headers::{Cached, Listed};
 use crate::State;
 use crate::freshness::ReadModel;
 use crate::page::{PageQuery, RestPage};
@@ -34,11 +34,8 @@ pub(super) async fn list(
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
     let found = state.database.orders_of(session.account, None, &page).await?;
-    let last = found.items.last().map(|order| order.placed);
-    let next = NextPage::new("/api/orders", &page, found.later, last);
-    let orders: Vec<wire::Order> = found.items.into_iter().map(wire::Order::from).collect();
-    let cached = Cached::of_list(&orders, &next).for_one_person();
-    Ok(cached.answer(&headers, (seen, next, Json(orders))))
+    let listed = Listed::<wire::Order>::new("/api/orders", &page, found, |order| order.placed);
+    Ok(listed.for_one_person().answer(&headers, seen))
 }
 
 /// One of one's own orders

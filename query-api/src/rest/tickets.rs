@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use domain::id::TicketId;
 use web::{ApiError, PathId, ReadPosition, wire};
 
-use super::headers::{Cached, NextPage};
+use super::headers::{Cached, Listed};
 use crate::State;
 use crate::freshness::ReadModel;
 use crate::page::{PageQuery, RestPage, TicketCursor};
@@ -34,11 +34,8 @@ pub(super) async fn list(
     let asked = page.map(|listed| TicketCursor { listed, price_minor: None });
     let (on_sale, newest) = (TicketFilter::default(), TicketSort::Newest);
     let found = state.database.list_tickets(&on_sale, newest, &asked).await?;
-    let last = found.items.last().map(|ticket| ticket.listed);
-    let next = NextPage::new("/api/tickets", &page, found.later, last);
-    let tickets: Vec<wire::Ticket> = found.items.into_iter().map(wire::Ticket::from).collect();
-    let cached = Cached::of_list(&tickets, &next);
-    Ok(cached.answer(&headers, (seen, next, Json(tickets))))
+    let listed = Listed::<wire::Ticket>::new("/api/tickets", &page, found, |ticket| ticket.listed);
+    Ok(listed.answer(&headers, seen))
 }
 
 /// One ticket, also when it is sold out or withdrawn
