@@ -98,6 +98,9 @@ pub(crate) const TABLES_OPEN_MAX: usize = 900;
 pub(crate) const GREETING_SECONDS_MAX: u64 = 5;
 /// Calls at a time on one connection.
 pub(crate) const CALLS_PER_CONNECTION_MAX: u32 = 4096;
+/// What one call holds of its answers until its client takes them. Wider gains nothing where the
+/// client is quick; where it is slow, this much is kept for each of its calls.
+pub(crate) const CALL_ANSWERS_BYTES_MAX: usize = 32 * 1024;
 /// How long a stop waits for calls to end before it closes the store under them.
 pub(crate) const STOP_SECONDS_MAX: u64 = 5;
 /// Backups and questions for statistics at a time.

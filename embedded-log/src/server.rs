@@ -11,9 +11,9 @@ use tonic::service::interceptor::InterceptedService;
 use crate::control::Control;
 use crate::credentials::Credentials;
 use crate::files;
+use crate::http2;
 use crate::limits::{
-    CALLS_PER_CONNECTION_MAX, CONNECTIONS_FILES_SHARE, CONNECTIONS_MAX, MESSAGE_BYTES_MAX,
-    STOP_SECONDS_MAX,
+    CONNECTIONS_FILES_SHARE, CONNECTIONS_MAX, MESSAGE_BYTES_MAX, STOP_SECONDS_MAX,
 };
 use crate::observe::observe;
 use crate::proto::gossip::gossip_server::GossipServer;
@@ -23,12 +23,6 @@ use crate::rpc::{Features, Node, StreamsService, unimplemented};
 use crate::socket;
 use crate::store::{OpenError, Store};
 use crate::tls::Tls;
-
-/// Flow-control windows, wide enough that a reader on the same machine is never held up by them.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-/// A client that does not answer a ping for this long is gone.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Where the log lies and how clients find it.
 #[derive(Clone, Debug)]
@@ -69,9 +63,6 @@ pub enum ServeError {
     /// The advertised address is not `host:port`.
     #[error("the advertised address {0:?} is not of the form host:port")]
     Advertised(String),
-    /// The connections could not be served.
-    #[error("the log cannot be served: {0}")]
-    Transport(#[source] tonic::transport::Error),
 }
 
 /// An open log that is not served yet.
@@ -119,28 +110,21 @@ async fn serve(
     let closing = store.closing().clone();
     let begin_closing = closing.clone();
     let incoming = socket::accept(listener, options.tls, options.connections_max);
-    let serving = tonic::transport::Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .add_routes(routes(store, node, options.credentials))
-        .serve_with_incoming_shutdown(incoming, async move {
-            shutdown.await;
-            begin_closing.cancel();
-        });
+    let serving = http2::serve(routes(store, node, options.credentials), incoming, async move {
+        shutdown.await;
+        begin_closing.cancel();
+    });
     let overdue = async {
         closing.cancelled().await;
         tokio::time::sleep(Duration::from_secs(STOP_SECONDS_MAX)).await;
     };
     tokio::select! {
-        served = serving => served.map_err(ServeError::Transport),
+        () = serving => {}
         () = overdue => {
             tracing::warn!("calls were still open {STOP_SECONDS_MAX} s after the stop began");
-            Ok(())
         }
     }
+    Ok(())
 }
 
 /// Only what touches the log asks who is there: clients make the calls that find a node without

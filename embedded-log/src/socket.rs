@@ -7,7 +7,6 @@
 mod greeting;
 mod prompt;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ pub(crate) fn accept(
     listener: TcpListener,
     tls: Option<Tls>,
     connections_max: usize,
-) -> impl Stream<Item = io::Result<Connection>> {
+) -> impl Stream<Item = Connection> {
     let places = Arc::new(Semaphore::new(connections_max));
     let accepted = stream::unfold((listener, places), move |(listener, places)| async move {
         let next = next(&listener, &places, connections_max).await;
@@ -45,7 +44,7 @@ pub(crate) fn accept(
             AbortOnDropHandle::new(tokio::spawn(greet(stream, tls.clone(), place)))
         })
         .buffer_unordered(connections_max)
-        .filter_map(async |greeted| greeted.ok().flatten().map(Ok))
+        .filter_map(async |greeted| greeted.ok().flatten())
 }
 
 /// The next connection for which there is a place.

@@ -9,6 +9,7 @@
 //! - `changed` — the streams of writes that are not on disk yet
 //! - `stage` — what one write does to the log: the rules of the expected revision
 //! - `reader` — pages of events for reads and subscriptions; `pages` — the memory for them
+//! - `read_threads` — where reads may wait for the disk
 //! - `subscribers` — who follows the log, and how far each has come
 //! - `generations` — the bounded caches
 
@@ -18,6 +19,7 @@ pub(crate) mod format;
 pub(crate) mod generations;
 pub(crate) mod journal;
 pub(crate) mod pages;
+mod read_threads;
 pub(crate) mod reader;
 pub(crate) mod stage;
 pub(crate) mod subscribers;
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::directory::Directory;
 use self::pages::{PageMemory, Reader};
+use self::read_threads::ReadThreads;
 use self::subscribers::Subscribers;
 use self::tables::{Tables, View};
 use self::write::{Write, WriteError, Written};
@@ -151,6 +154,7 @@ struct Shared {
     pages: Arc<PageMemory>,
     /// How many pages may be read at a time.
     reading: Semaphore,
+    read_threads: ReadThreads,
     /// Cancelled when the server is to end.
     closing: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -168,10 +172,12 @@ impl Store {
                 .map_err(|error| damaged(directory, &error))?;
         let tables: Slot = Arc::new(RwLock::new(Some(tables)));
         let slot = Arc::clone(&tables);
+        let io = |source| OpenError::Io { directory: directory.to_owned(), source };
+        let read_threads = ReadThreads::new().map_err(io)?;
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || writer.run(&slot))
-            .map_err(|source| OpenError::Io { directory: directory.to_owned(), source })?;
+            .map_err(io)?;
         let shared = Shared {
             tables,
             inbox,
@@ -181,6 +187,7 @@ impl Store {
             subscribers,
             pages: Arc::default(),
             reading: Semaphore::new(PAGES_READ_MAX),
+            read_threads,
             closing: CancellationToken::new(),
             writer: Mutex::new(Some(thread)),
         };
@@ -245,13 +252,13 @@ impl Store {
     ) -> Result<T, StoreError> {
         // The semaphore is never closed.
         let _turn = self.shared.reading.acquire().await.map_err(|_| StoreError::Closed)?;
-        let shared = Arc::clone(&self.shared);
-        let reading = tokio::task::spawn_blocking(move || {
-            let tables = shared.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = Arc::clone(&self.shared.tables);
+        let reading = self.shared.read_threads.run(move || {
+            let tables = slot.read().unwrap_or_else(PoisonError::into_inner);
             let tables = tables.as_ref().ok_or(StoreError::Closed)?;
             read(tables)
         });
-        reading.await.unwrap_or(Err(StoreError::Broken))
+        reading.await
     }
 
     /// Whether writes are refused until the next start.

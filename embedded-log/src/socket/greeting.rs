@@ -10,7 +10,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
-use tonic::transport::server::Connected;
 
 use super::prompt::PromptStream;
 
@@ -41,13 +40,6 @@ impl Connection {
         let awaited = Some(Awaited { bytes: PREFACE_BYTES, until });
         Self { stream, awaited, _place: place }
     }
-}
-
-impl Connected for Connection {
-    // Nobody asks who the peer is.
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
 }
 
 impl AsyncRead for Connection {
