@@ -119,17 +119,10 @@ pub(crate) fn encode<E: Event>(event: &E, id: Uuid, metadata: Bytes) -> Result<E
     Ok(Encoded { id, event_type, body: body.to_owned(), metadata })
 }
 
-pub(crate) fn decode<E: Event>(stored: &Stored) -> Result<Recorded<E>, LogError> {
-    Ok(Recorded {
-        event: decode_event(stored)?,
-        event_type: stored.event_type.clone(),
-        id: stored.id,
-        stream: stored.stream.clone(),
-        revision: stored.revision,
-        position: stored.position,
-        metadata: decode_metadata(stored)?,
-        at: stored.at,
-    })
+pub(crate) fn decode<E: Event>(stored: Stored) -> Result<Recorded<E>, LogError> {
+    let (event, metadata) = (decode_event(&stored)?, decode_metadata(&stored)?);
+    let Stored { id, stream, revision, position, event_type, at, .. } = stored;
+    Ok(Recorded { event, event_type, id, stream, revision, position, metadata, at })
 }
 
 /// Only what happened: a history is folded from thousands of events.
@@ -148,7 +141,7 @@ fn decode_metadata<'a, T: Deserialize<'a>>(stored: &'a Stored) -> Result<T, LogE
 }
 
 /// None for what is not ours: events of the log itself, and streams of others.
-pub(crate) fn decode_any(stored: &Stored) -> Result<Option<Recorded<DomainEvent>>, LogError> {
+pub(crate) fn decode_any(stored: Stored) -> Result<Option<Recorded<DomainEvent>>, LogError> {
     if stored.is_of_the_log() {
         return Ok(None);
     }

@@ -26,7 +26,7 @@ impl History {
             if events.len() == events_max {
                 return Ok(Reading::Stop);
             }
-            match decode_any(&stored) {
+            match decode_any(stored) {
                 Ok(event) => events.extend(event),
                 Err(unreadable) => {
                     error = Some(unreadable);

@@ -45,7 +45,7 @@ impl LogReader {
                 return Ok(Reading::Stop);
             }
             if !stored.is_of_the_log() {
-                events.push(decode::<A::Event>(&stored)?);
+                events.push(decode::<A::Event>(stored)?);
             }
             Ok(Reading::GoOn)
         };
@@ -68,7 +68,7 @@ impl LogReader {
             if stored.is_of_the_log() {
                 return Ok(Reading::GoOn);
             }
-            let recorded = decode::<A::Event>(&stored)?;
+            let recorded = decode::<A::Event>(stored)?;
             if !belongs(&recorded) {
                 return Ok(Reading::Stop);
             }

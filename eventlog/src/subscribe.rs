@@ -51,7 +51,7 @@ impl Deliveries {
                 FeedEvent::Checkpoint(position) => return Ok(Delivery::Checkpoint(position)),
                 FeedEvent::CaughtUp => return Ok(Delivery::CaughtUp),
                 FeedEvent::Event(stored) => {
-                    if let Some(event) = decode_any(&stored)? {
+                    if let Some(event) = decode_any(stored)? {
                         return Ok(Delivery::Event(event));
                     }
                 }

@@ -69,7 +69,7 @@ fn stored(event_type: &str, body: &str) -> Stored {
 }
 
 fn read(event_type: &str, body: &str) -> Result<SeatEvent, LogError> {
-    decode(&stored(event_type, body)).map(|recorded| recorded.event)
+    decode(stored(event_type, body)).map(|recorded| recorded.event)
 }
 
 fn chosen(row_name: &str, number: u32) -> SeatEvent {
@@ -140,7 +140,7 @@ fn what_cannot_be_read_names_its_place_and_the_reason() {
 fn broken_metadata_is_said_to_be_so() {
     let mut broken = stored("SeatChosen.v3", r#"{"row_name":"A","number":12}"#);
     broken.metadata = Bytes::from_static(b"{}");
-    let error = decode::<SeatEvent>(&broken).unwrap_err();
+    let error = decode::<SeatEvent>(broken).unwrap_err();
     assert!(error.to_string().contains("metadata"), "{error}");
 }
 
@@ -155,6 +155,6 @@ fn a_body_past_the_limit_is_refused_before_it_reaches_the_log() {
 fn events_of_the_log_itself_and_streams_of_others_are_not_ours() {
     let mut tombstone = stored("$streamDeleted", "");
     tombstone.stream = "ticket-1".to_owned();
-    assert_eq!(decode_any(&tombstone).unwrap(), None);
-    assert_eq!(decode_any(&stored("Whatever.v1", "{}")).unwrap(), None);
+    assert_eq!(decode_any(tombstone).unwrap(), None);
+    assert_eq!(decode_any(stored("Whatever.v1", "{}")).unwrap(), None);
 }
