@@ -12,6 +12,7 @@ use sqlx::postgres::{PgListener, PgNotification, PgRow};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use web::ApiError;
 
 use crate::database::{Database, column};
 
@@ -25,6 +26,8 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AT_LOG_EVERY: Duration = Duration::from_secs(1);
 /// How long after losing Postgres it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// When somebody may ask again for what is not there yet.
+const COME_AGAIN_SECONDS: u32 = 1;
 /// The channel on which the projectors announce their commits, as `<name> <position>` and perhaps
 /// what has changed.
 const CHANNEL: &str = "projection";
@@ -173,6 +176,16 @@ impl Seen {
 
     pub(crate) fn lag(&self) -> Option<Duration> {
         self.lag
+    }
+
+    /// Why what was asked for is not in it: there is no such thing, or it may be the session's last
+    /// write.
+    pub(crate) fn absent(&self, message: &str) -> ApiError {
+        if self.stale {
+            ApiError::unavailable(COME_AGAIN_SECONDS)
+        } else {
+            ApiError::not_found(message)
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn one(
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Orders], wanted).await;
     let order = state.database.orders(session.account, &[id]).await?.pop();
-    let order = order.ok_or_else(|| ApiError::not_found("Order not found"))?;
+    let order = order.ok_or_else(|| seen.absent("Order not found"))?;
     let cached = Cached::of_version(order.version).for_one_person();
     Ok(cached.answer(&headers, (seen, Json(wire::Order::from(order)))))
 }

@@ -56,7 +56,7 @@ pub(super) async fn one(
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Tickets], wanted).await;
     let ticket = state.database.ticket(id).await?;
-    let ticket = ticket.ok_or_else(|| ApiError::not_found("Ticket not found"))?;
+    let ticket = ticket.ok_or_else(|| seen.absent("Ticket not found"))?;
     let cached = Cached::of_version(ticket.version);
     Ok(cached.answer(&headers, (seen, Json(wire::Ticket::from(ticket)))))
 }

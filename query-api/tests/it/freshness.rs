@@ -46,6 +46,13 @@ async fn a_read_waits_two_seconds_at_most_and_then_says_that_it_is_stale() {
     let shown: serde_json::Value = response.json().await.unwrap();
     assert_eq!(shown.as_array().unwrap().len(), 1, "what there is");
 
+    // It may be there: that it is not cannot be said.
+    let path = format!("/api/tickets/{}", after.ticket);
+    let response = visitor.get_after(&path, after.position).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert_eq!(visitor.get(&path).await.status(), 404, "for whoever has not written it");
+
     // What was there all along is not waited for.
     let began = Instant::now();
     let response = visitor.get_after("/api/tickets", before.position).await;
