@@ -181,25 +181,36 @@ impl Link {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            answer = within(ANSWER_MAX, call) => answer,
+            answer = call => answer.map_err(Failure::from),
             () = self.silence() => Err(Failure::NoAnswer),
-            () = self.lost.cancelled() => Err(Failure::NoAnswer),
         }
     }
 
-    /// Ends when the log gives no sign of life; of all who wait, one asks for it.
+    /// Ends when there was no answer for too long, or the log gives no sign of life; of all who
+    /// wait, one asks for it. Nearly every call is over before the first pause is, so until then it
+    /// is nothing but one timer.
     async fn silence(&self) {
+        let began = Instant::now();
+        tokio::time::sleep(SILENCE_MAX).await;
+        tokio::select! {
+            () = self.no_sign_of_life() => {}
+            () = self.lost.cancelled() => {}
+            () = tokio::time::sleep_until(began + ANSWER_MAX) => {}
+        }
+    }
+
+    async fn no_sign_of_life(&self) {
         loop {
-            tokio::time::sleep(SILENCE_MAX).await;
             let mut alive = self.alive.lock().await;
-            if alive.elapsed() < SILENCE_MAX {
-                continue;
+            if alive.elapsed() >= SILENCE_MAX {
+                if self.greet(SIGN_OF_LIFE_MAX).await.is_err() {
+                    self.lost.cancel();
+                    return;
+                }
+                *alive = Instant::now();
             }
-            if self.greet(SIGN_OF_LIFE_MAX).await.is_err() {
-                self.lost.cancel();
-                return;
-            }
-            *alive = Instant::now();
+            drop(alive);
+            tokio::time::sleep(SILENCE_MAX).await;
         }
     }
 

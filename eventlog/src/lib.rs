@@ -75,11 +75,16 @@ impl fmt::Debug for Settings {
 /// A handle on the log. Cheap to clone; clones share one connection and one cache.
 #[derive(Clone, Debug)]
 pub struct EventLog {
-    connection: Arc<Connection>,
-    owners: Arc<Owners>,
-    past: Arc<Past>,
+    shared: Arc<Shared>,
     /// When whoever calls no longer waits.
     deadline: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connection: Arc<Connection>,
+    owners: Arc<Owners>,
+    past: Past,
 }
 
 /// The state of an aggregate as far as it is known to have come.
@@ -117,7 +122,8 @@ impl EventLog {
     pub fn new(settings: Settings) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&settings.connection_string)?);
         let owners = Arc::new(Owners::new(Arc::clone(&connection), settings.build));
-        Ok(Self { connection, owners, past: Arc::new(Past::new()), deadline: None })
+        let shared = Arc::new(Shared { connection, owners, past: Past::new() });
+        Ok(Self { shared, deadline: None })
     }
 
     /// The same log for somebody who waits no longer than until then. What is not done by then
@@ -130,7 +136,7 @@ impl EventLog {
     /// The same log, for somebody who only reads it.
     #[must_use]
     pub fn reader(&self) -> LogReader {
-        LogReader::new(Arc::clone(&self.connection))
+        LogReader::new(Arc::clone(&self.shared.connection))
     }
 
     /// One cheap round trip, bounded at one second.
@@ -138,7 +144,7 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Unavailable`] when the log does not answer.
     pub async fn ready(&self) -> Result<(), LogError> {
-        self.connection.ready().await
+        self.shared.connection.ready().await
     }
 
     /// The state of an aggregate with everything that is in the log by now.
@@ -146,7 +152,7 @@ impl EventLog {
     /// # Errors
     /// [`LogError`].
     pub async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, LogError> {
-        match self.owners.look::<A>(id, self.deadline).await {
+        match self.shared.owners.look::<A>(id, self.deadline).await {
             Ok(Executed { state, revision, position, .. }) => {
                 Ok(Loaded { state, revision, position })
             }
@@ -170,7 +176,7 @@ impl EventLog {
         id: &A::Id,
         age: Duration,
     ) -> Result<Loaded<A>, LogError> {
-        match self.owners.glance::<A>(id, age).await? {
+        match self.shared.owners.glance::<A>(id, age).await? {
             Some(known) => Ok(known),
             None => self.load(id).await,
         }
@@ -204,7 +210,7 @@ impl EventLog {
         cause: &Cause,
         expected: Option<Revision>,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.owners.execute(id, command, cause, expected.into(), self.deadline).await
+        self.shared.owners.execute(id, command, cause, expected.into(), self.deadline).await
     }
 
     /// Like [`EventLog::execute`], without reading first whether there is such an aggregate. Only for
@@ -220,7 +226,7 @@ impl EventLog {
         command: A::Command,
         cause: &Cause,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.owners.execute(id, command, cause, Expected::New, self.deadline).await
+        self.shared.owners.execute(id, command, cause, Expected::New, self.deadline).await
     }
 
     /// What came of a command that was given before, whatever is to come of it now; none: it had no
@@ -233,7 +239,7 @@ impl EventLog {
         id: &A::Id,
         cause: &Cause,
     ) -> Result<Option<Executed<A>>, ExecuteError<A::Rejection>> {
-        let known = self.owners.recall::<A>(id, cause, self.deadline).await?;
+        let known = self.shared.owners.recall::<A>(id, cause, self.deadline).await?;
         Ok(known.repeated.is_some().then_some(known))
     }
 
@@ -254,7 +260,8 @@ impl EventLog {
         if Mutant::AnswersAnew.is_made() {
             return Ok(executed);
         }
-        let then = self.in_time(self.past.at::<A>(&self.connection, id, before)).await?;
+        let then =
+            self.in_time(self.shared.past.at::<A>(&self.shared.connection, id, before)).await?;
         let Loaded { state, revision, position } = then;
         Ok(Executed { state, revision, position, ..executed })
     }
@@ -269,7 +276,7 @@ impl EventLog {
         id: &A::Id,
         done: impl Fn(&A) -> bool + Send + Sync,
     ) -> Result<Loaded<A>, LogError> {
-        self.in_time(self.past.first(&self.connection, id, done)).await
+        self.in_time(self.shared.past.first(&self.shared.connection, id, done)).await
     }
 
     async fn in_time<T>(
@@ -299,7 +306,7 @@ impl EventLog {
         let loaded = self.load(id).await?;
         let left = self.deadline.map(|deadline| deadline - Instant::now());
         let within = left.map_or(within, |left| left.min(within));
-        wait::wait_until(&self.connection, id, loaded, within, done).await
+        wait::wait_until(&self.shared.connection, id, loaded, within, done).await
     }
 
     /// The position of the last event of ours in the log.
@@ -307,7 +314,7 @@ impl EventLog {
     /// # Errors
     /// [`LogError`].
     pub async fn head(&self) -> Result<Option<Position>, LogError> {
-        self.connection.last_position(Some(connection::our_streams())).await
+        self.shared.connection.last_position(Some(connection::our_streams())).await
     }
 
     /// The events of a stream of ours from a revision on, `events_max` of them at most; none when
@@ -321,7 +328,7 @@ impl EventLog {
         from: Revision,
         events_max: usize,
     ) -> Result<History, LogError> {
-        History::read(&self.connection, stream, from, events_max).await
+        History::read(&self.shared.connection, stream, from, events_max).await
     }
 
     /// How many events of ours lie between two positions, counted up to `events_max`.
@@ -334,7 +341,7 @@ impl EventLog {
         until: Position,
         events_max: u64,
     ) -> Result<Between, LogError> {
-        Between::count(&self.connection, after, until, events_max).await
+        Between::count(&self.shared.connection, after, until, events_max).await
     }
 
     /// Every event of ours after a position, then whatever is new, without end. It ends after the
@@ -349,6 +356,6 @@ impl EventLog {
     /// The same, to be read by [`Deliveries::next`].
     #[must_use]
     pub fn deliveries(&self, after: Option<Position>) -> Deliveries {
-        Deliveries::new(Arc::clone(&self.connection), after)
+        Deliveries::new(Arc::clone(&self.shared.connection), after)
     }
 }

@@ -181,12 +181,13 @@ fn start_roles(
         Arc::new(LogReady(log.clone())) as Arc<dyn web::ReadyCheck>,
         query_state.ready_check(),
     ];
-    let window = settings.reservation.window();
-    let mut state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
-    state.webhook_secrets = match &backing.sandbox_secret {
+    let webhook_secrets = match &backing.sandbox_secret {
         Some(secret) => WebhookSecrets::new([secret.as_str()]),
         None => settings.webhooks.secrets(),
     };
+    let state = command_api::State::new(log.clone(), vault.clone(), web.clone())
+        .with_reservation(settings.reservation.window())
+        .with_webhook_secrets(webhook_secrets);
     let api = command_api::api().with_state(state).merge(query_api::api().with_state(query_state));
     let server = Server { name: "ticketing", api, web, checks, bounds: Bounds::default() };
     let dependencies = Dependencies {

@@ -250,7 +250,7 @@ async fn claim_address(
         match known.state {
             // The erasure of its owner stopped before it gave the address back.
             Account::Erasing { .. } if !last_attempt => {
-                let State { log, vault, .. } = state;
+                let (log, vault) = (&state.log, &state.vault);
                 let finished = erasure::finish(log, vault, owner, claim, cause).await;
                 finished.map_err(not_erased)?;
             }

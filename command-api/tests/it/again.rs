@@ -137,7 +137,7 @@ async fn an_order_placed_and_cancelled_again_is_answered_as_it_was() {
 
 #[tokio::test]
 async fn a_payment_and_a_refund_asked_for_again_are_answered_as_they_were() {
-    let app = App::with(|state| state.payment_wait = Duration::from_secs(10)).await;
+    let app = App::with(|state| state.with_payment_wait(Duration::from_secs(10))).await;
     let _bank = Bank::open(&app.log, &app.vault);
     let (seller, buyer) = (app.person().await, app.person().await);
     let order = buyer.orders(&seller.lists(&concert()).await).await;

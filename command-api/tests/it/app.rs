@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use command_api::{LogAccounts, State};
@@ -43,11 +42,11 @@ impl Drop for App {
 
 impl App {
     pub(crate) async fn start() -> Self {
-        Self::with(|_| {}).await
+        Self::with(|state| state).await
     }
 
     /// With other settings than the usual ones.
-    pub(crate) async fn with(change: impl FnOnce(&mut State)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(State) -> State) -> Self {
         // The client asks for one even when it speaks plain http; another test may have set it.
         let _set_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let test_log = TestLog::start().await;
@@ -58,9 +57,7 @@ impl App {
         vault.install().await.unwrap();
         let accounts = LogAccounts { log: log.clone(), vault: vault.clone() };
         let web = Web::new(settings(vec![TOKEN_KEY]), Arc::new(accounts));
-        let reservation = Duration::from_secs(900);
-        let mut state = State::new(log.clone(), vault.clone(), web.clone(), reservation);
-        change(&mut state);
+        let state = change(State::new(log.clone(), vault.clone(), web.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

@@ -94,7 +94,7 @@ async fn ask(route: &Route, header: Option<(&str, &str)>) -> StatusCode {
 
 #[tokio::test]
 async fn every_route_does_for_everybody_just_what_it_should() {
-    let app = App::with(|state| state.payment_wait = std::time::Duration::ZERO).await;
+    let app = App::with(|state| state.with_payment_wait(std::time::Duration::ZERO)).await;
     let (owner, other) = (app.person().await, app.person().await);
     let (owner_token, _) = owner.tokens().await;
     let (other_token, _) = other.tokens().await;
@@ -125,7 +125,7 @@ async fn every_route_does_for_everybody_just_what_it_should() {
 
 #[tokio::test]
 async fn every_change_is_made_once_and_only_to_the_version_it_is_meant_for() {
-    let app = App::with(|state| state.payment_wait = std::time::Duration::ZERO).await;
+    let app = App::with(|state| state.with_payment_wait(std::time::Duration::ZERO)).await;
     let owner = app.person().await;
     let (token, _) = owner.tokens().await;
     let session = session_of(&app, &owner).await;

@@ -24,7 +24,7 @@ struct Door {
 impl Door {
     /// An order that the buyer has begun to pay with this token.
     async fn with(token: &str) -> Self {
-        let app = App::with(|state| state.payment_wait = Duration::ZERO).await;
+        let app = App::with(|state| state.with_payment_wait(Duration::ZERO)).await;
         let seller = app.person().await;
         let ticket = seller.lists(&concert()).await;
         let buyer = app.person().await;

@@ -25,7 +25,7 @@ impl Shop {
     }
 
     async fn with_wait(payment_wait: Duration) -> Self {
-        let app = App::with(|state| state.payment_wait = payment_wait).await;
+        let app = App::with(|state| state.with_payment_wait(payment_wait)).await;
         let bank = Bank::open(&app.log, &app.vault);
         let ticket = app.person().await.lists(&concert()).await;
         let buyer = app.person().await;
@@ -237,7 +237,7 @@ async fn a_cancelled_or_expired_order_cannot_be_paid() {
     let message = refused(response, StatusCode::BAD_REQUEST).await;
     assert_eq!(message, "Cannot pay for a cancelled order");
 
-    let app = App::with(|state| state.reservation = Duration::ZERO).await;
+    let app = App::with(|state| state.with_reservation(Duration::ZERO)).await;
     let buyer = app.person().await;
     let order = buyer.orders(&buyer.lists(&concert()).await).await;
     let body = json!({"token": "tok_visa", "orderId": order});

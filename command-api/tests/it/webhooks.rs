@@ -14,7 +14,7 @@ use crate::bank::{count, everything};
 const SECRET: &str = "whsec_one";
 
 async fn app() -> App {
-    App::with(|state| state.webhook_secrets = WebhookSecrets::new([SECRET, "whsec_two"])).await
+    App::with(|state| state.with_webhook_secrets(WebhookSecrets::new([SECRET, "whsec_two"]))).await
 }
 
 fn event(id: &str, object: &Value) -> String {

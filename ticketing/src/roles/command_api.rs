@@ -65,9 +65,9 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = config::listen(settings.listen).await?;
     settings.metrics.serve()?;
     let Parts { log, vault, web } = settings.parts()?;
-    let window = settings.reservation.window();
-    let mut state = command_api::State::new(log.clone(), vault.clone(), web.clone(), window);
-    state.webhook_secrets = settings.webhooks.secrets();
+    let state = command_api::State::new(log.clone(), vault.clone(), web.clone())
+        .with_reservation(settings.reservation.window())
+        .with_webhook_secrets(settings.webhooks.secrets());
     let api = command_api::api().with_state(state);
     println!("command-api: http://{}", listener.local_addr()?);
     // Only sign-up and sign-in need the vault, so the rest does not wait for Postgres.
