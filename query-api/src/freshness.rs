@@ -131,9 +131,10 @@ impl Freshness {
         }
         let wanted = self.within_the_log(wanted).await;
         let mut reached = self.reached.clone();
-        // Whatever ends the wait, what is known then tells.
         let enough = |reached: &Reached| reached.has(models, wanted);
-        let _waited = timeout(WAIT_MAX, reached.wait_for(enough)).await;
+        // Whatever ends the wait, what is known then tells. What it gives holds a lock: kept any longer,
+        // the next look would wait for a writer that waits for it.
+        drop(timeout(WAIT_MAX, reached.wait_for(enough)).await);
         self.seen(models, wanted)
     }
 

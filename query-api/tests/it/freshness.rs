@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::Position;
 use domain::ticket::TicketCommand;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::support::{Shop, somebody, usd};
 
@@ -81,4 +83,38 @@ async fn a_position_of_another_log_is_not_waited_for() {
     // All that there is in this one is there.
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers().get("ticketing-stale"), None);
+}
+
+/// Reads that wait while the read models come on, on several threads. Should they hold each other up,
+/// the runtime's clock stands still as well, so somebody outside looks at it.
+#[test]
+fn reads_that_wait_at_once_do_not_wait_for_each_other() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(4).enable_all().build().unwrap();
+        let reads = runtime.spawn(reads_while_the_read_models_come_on());
+        let _nobody_waits = done.send(runtime.block_on(reads));
+    });
+    ended.recv_timeout(Duration::from_secs(60)).expect("every read is answered").unwrap();
+}
+
+async fn reads_while_the_read_models_come_on() {
+    let shop = Shop::open().await;
+    let seller = somebody();
+    let listed = shop.list(seller, "Concert", 1).await;
+    let visitor = Arc::new(shop.site.visitor(seller));
+    let mut reads = JoinSet::new();
+    for minor in 1_000..1_200 {
+        let title = domain::text::Title::parse("Concert").unwrap();
+        let edit = TicketCommand::Edit { by: seller, title, price: usd(minor) };
+        let position = shop.change(listed.ticket, edit).await;
+        for _ in 0..8 {
+            let (visitor, path) = (Arc::clone(&visitor), format!("/api/tickets/{}", listed.ticket));
+            reads.spawn(async move { visitor.get_after(&path, position).await.status() });
+        }
+    }
+    while let Some(status) = reads.join_next().await {
+        assert_eq!(status.unwrap(), 200);
+    }
 }

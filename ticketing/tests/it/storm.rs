@@ -24,7 +24,7 @@ use tokio::process::Command;
 
 use crate::program::{Program, free_address, orders, ticketing};
 
-const SECONDS_DEFAULT: u64 = 20;
+const SECONDS_DEFAULT: u64 = 60;
 const BUYERS_DEFAULT: u32 = 200;
 /// Shorter than some buyers take to answer their bank, and long enough to pay.
 const HOLD_SECONDS: u64 = 6;
