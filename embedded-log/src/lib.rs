@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! socket ─ http2 ─ rpc/<verb> ─┬─ store::Store::write ─ writer thread ─ stage ─ tables ─ disk
-//!                               └─ store::Store::read ── reader ─ filter ─ tables
+//!                              └─ store::Store::read ── reader ─ filter ─ tables
 //! ```
 //!
 //! - [`Server`] opens a directory and serves it; [`Options`] says where. `socket` holds the
