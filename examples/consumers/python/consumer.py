@@ -12,7 +12,6 @@ import asyncio
 import os
 
 import nats
-from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig
 
 ATTEMPTS_MAX = 3
@@ -77,7 +76,7 @@ async def main():
     while True:
         try:
             messages = await consumer.fetch(100, timeout=5)
-        except NothingCame:
+        except asyncio.TimeoutError:  # nothing came; the library's own error is one too
             continue
         for message in messages:
             event_id = message.headers["ce-id"]
