@@ -3,7 +3,7 @@
 //! The map:
 //! - [`api`]: its routes and their description; they stand in `routes`, a file for each kind of
 //!   thing. `bodies`: what is sent to them, described.
-//! - [`State`]: what the routes work with.
+//! - [`State`]: what the routes work with; [`RESERVATION`]: how long an order holds its units.
 //! - [`LogAccounts`]: the answers about accounts that `web` asks for.
 //! - `passwords`: hashing, in bounded number and off the async threads.
 //! - `refusal`: how each refusal of the domain is answered.
@@ -26,4 +26,4 @@ mod step;
 pub use accounts::LogAccounts;
 pub use routes::api;
 pub use signature::WebhookSecrets;
-pub use state::State;
+pub use state::{RESERVATION, State};

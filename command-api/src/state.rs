@@ -13,8 +13,8 @@ use web::{Deadline, Web};
 use crate::passwords::Passwords;
 use crate::signature::WebhookSecrets;
 
-/// How long an order holds its units.
-const RESERVATION: Duration = Duration::from_secs(15 * 60);
+/// How long an order holds its units, unless somebody says otherwise.
+pub const RESERVATION: Duration = Duration::from_secs(15 * 60);
 /// How long a payment request waits for the provider's word.
 const PAYMENT_WAIT: Duration = Duration::from_secs(15);
 
@@ -54,7 +54,7 @@ impl State {
         Self { log, common: Arc::new(common) }
     }
 
-    /// How long an order holds its units; 15 minutes if nothing is said.
+    /// How long an order holds its units; [`RESERVATION`] if nothing is said.
     #[must_use]
     pub fn with_reservation(mut self, reservation: Duration) -> Self {
         Arc::make_mut(&mut self.common).reservation = reservation;

@@ -45,7 +45,7 @@ use self::subscribers::Subscribers;
 use self::tables::{Tables, View};
 use self::write::{Write, WriteError, Written};
 use self::writer::{Message, Pending, Writer};
-use crate::limits::{ADMISSION_SECONDS_MAX, PAGES_READ_MAX, QUEUE_BYTES_MAX, QUEUE_WRITES_MAX};
+use crate::limits::{ADMISSION_SECONDS_MAX, QUEUE_BYTES_MAX, QUEUE_WRITES_MAX};
 
 /// Why a log could not be opened. One line each, naming the directory.
 #[derive(Debug, thiserror::Error)]
@@ -152,8 +152,6 @@ struct Shared {
     health: Arc<Health>,
     subscribers: Subscribers,
     pages: Arc<PageMemory>,
-    /// How many pages may be read at a time.
-    reading: Semaphore,
     read_threads: ReadThreads,
     /// Cancelled when the server is to end.
     closing: CancellationToken,
@@ -186,7 +184,6 @@ impl Store {
             health,
             subscribers,
             pages: Arc::default(),
-            reading: Semaphore::new(PAGES_READ_MAX),
             read_threads,
             closing: CancellationToken::new(),
             writer: Mutex::new(Some(thread)),
@@ -250,8 +247,6 @@ impl Store {
         &self,
         read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // The semaphore is never closed.
-        let _turn = self.shared.reading.acquire().await.map_err(|_| StoreError::Closed)?;
         let slot = Arc::clone(&self.shared.tables);
         let reading = self.shared.read_threads.run(move || {
             let tables = slot.read().unwrap_or_else(PoisonError::into_inner);

@@ -140,7 +140,7 @@ pub(crate) struct Reservation {
     #[arg(
         long,
         env = "TICKETING_RESERVATION_SECONDS",
-        default_value_t = 900,
+        default_value_t = command_api::RESERVATION.as_secs(),
         value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]

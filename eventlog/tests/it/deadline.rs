@@ -3,9 +3,10 @@
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use domain::Ticket;
+use domain::id::TicketId;
+use domain::{Aggregate, Ticket};
 use embedded_log::testing::TestLog;
-use eventlog::{ExecuteError, LogError};
+use eventlog::{EventLog, ExecuteError, Executed, LogError};
 
 use crate::support::{
     Fuse, FuseCommand, Wire, at, cause, eventually, held, listed, new_order, new_ticket, process,
@@ -25,15 +26,21 @@ async fn come_to(barrier: &Arc<Barrier>) {
     tokio::task::spawn_blocking(move || barrier.wait()).await.unwrap();
 }
 
+/// Comes to the barrier when it has begun, and goes on when somebody else comes there again.
+async fn light_slowly(
+    log: EventLog,
+    fuse: TicketId,
+    barrier: Arc<Barrier>,
+) -> Result<Executed<Fuse>, ExecuteError<<Fuse as Aggregate>::Rejection>> {
+    log.execute::<Fuse>(&fuse, FuseCommand::LightSlowly(barrier), &cause()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_whose_time_is_over_before_its_turn_is_never_begun() {
     let server = TestLog::start().await;
     let log = process(&server);
     let (fuse, barrier) = (new_ticket(), Arc::new(Barrier::new(2)));
-    let busy = tokio::spawn({
-        let (log, slowly) = (log.clone(), FuseCommand::LightSlowly(Arc::clone(&barrier)));
-        async move { log.execute::<Fuse>(&fuse, slowly, &cause()).await }
-    });
+    let busy = tokio::spawn(light_slowly(log.clone(), fuse, Arc::clone(&barrier)));
     come_to(&barrier).await;
     let late = cause();
     let soon = log.until(Instant::now() + SHORT);
@@ -79,10 +86,7 @@ async fn a_command_that_has_begun_is_finished_though_nobody_waits_for_it_any_mor
     let server = TestLog::start().await;
     let log = process(&server);
     let (fuse, barrier) = (new_ticket(), Arc::new(Barrier::new(2)));
-    let asking = tokio::spawn({
-        let (log, slowly) = (log.clone(), FuseCommand::LightSlowly(Arc::clone(&barrier)));
-        async move { log.execute::<Fuse>(&fuse, slowly, &cause()).await }
-    });
+    let asking = tokio::spawn(light_slowly(log.clone(), fuse, Arc::clone(&barrier)));
     come_to(&barrier).await;
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
