@@ -1,18 +1,25 @@
 //! The connections to Postgres, and what can go wrong with them.
 
+mod connections;
+
 use std::error::Error;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPoolOptions, PgRow};
-use sqlx::{Decode, Executor, PgPool, Postgres, Row, Type};
+use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{Decode, Executor, FromRow, PgPool, Postgres, Row, Type};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use web::ApiError;
 
-/// The most connections; one of them listens to the projections.
+use self::connections::Connections;
+
+/// The most connections.
 const CONNECTIONS_MAX: u32 = 16;
+/// So many of them are read with at once. One listens to the projections; with one it is looked how
+/// far they have come, and whether we are ready.
+const READS_MAX: usize = 14;
 /// The longest that a connection may take to be made; a read does not wait so long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked whether there is a connection for the next read.
@@ -32,7 +39,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// The read models in Postgres. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Database {
-    pool: PgPool,
+    connections: Arc<Connections>,
 }
 
 /// Why the read models could not be read.
@@ -62,18 +69,19 @@ impl Database {
                 })
             })
             .connect_lazy_with(options);
-        Self { pool }
+        Self { connections: Arc::new(Connections::of(pool, READS_MAX)) }
     }
 
     /// Makes connections before they are asked for, one at a time, as long as all there are have
     /// work. A read that gives up takes the connection with it that was being made for it; on a
     /// machine so busy that all take longer than a read waits, there would never be any.
     pub(crate) async fn keep_connected(self, shutdown: CancellationToken) {
+        let pool = self.pool();
         let keep = async {
             loop {
-                if self.pool.num_idle() == 0 && self.pool.size() < CONNECTIONS_MAX {
+                if pool.num_idle() == 0 && pool.size() < CONNECTIONS_MAX {
                     // The reads tell that Postgres is away.
-                    drop(self.pool.acquire().await);
+                    drop(pool.acquire().await);
                 }
                 sleep(LOOK_EVERY).await;
             }
@@ -81,17 +89,28 @@ impl Database {
         shutdown.run_until_cancelled(keep).await;
     }
 
+    /// For what is no read that somebody waits for.
     pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+        self.connections.pool()
     }
-}
 
-/// Gives a read its time limit, and says in one word what went wrong with it.
-pub(crate) async fn read<T>(
-    reading: impl Future<Output = sqlx::Result<T>>,
-) -> Result<T, ReadError> {
-    let outcome = timeout(READ_TIMEOUT, reading).await;
-    outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(ReadError::from)
+    /// All rows that a query gives, within the time limit of a read.
+    pub(crate) async fn read<R>(
+        &self,
+        query: QueryAs<'_, Postgres, R, PgArguments>,
+    ) -> Result<Vec<R>, ReadError>
+    where
+        R: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
+        let reading = async {
+            let mut connection = self.connections.take().await?;
+            let rows = query.fetch_all(&mut *connection).await?;
+            connection.keep();
+            Ok(rows)
+        };
+        let outcome = timeout(READ_TIMEOUT, reading).await;
+        outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(ReadError::from)
+    }
 }
 
 /// A column as what it stands for: what is stored is checked, never cast.
@@ -104,6 +123,40 @@ where
     let stored: S = row.try_get(name)?;
     T::try_from(stored)
         .map_err(|error| sqlx::Error::ColumnDecode { index: name.to_owned(), source: error.into() })
+}
+
+/// The columns of a row, one after another. To look each of them up by its name costs lists too much.
+pub(crate) struct Columns<'r> {
+    row: &'r PgRow,
+    index: usize,
+}
+
+impl<'r> Columns<'r> {
+    pub(crate) fn of(row: &'r PgRow) -> Self {
+        Self { row, index: 0 }
+    }
+
+    pub(crate) fn next<T>(&mut self) -> sqlx::Result<T>
+    where
+        T: Decode<'r, Postgres> + Type<Postgres>,
+    {
+        self.index += 1;
+        self.row.try_get(self.index - 1)
+    }
+
+    /// As what it stands for: what is stored is checked, never cast.
+    pub(crate) fn next_as<S, T>(&mut self) -> sqlx::Result<T>
+    where
+        S: Decode<'r, Postgres> + Type<Postgres>,
+        T: TryFrom<S>,
+        T::Error: Error + Send + Sync + 'static,
+    {
+        let stored: S = self.next()?;
+        T::try_from(stored).map_err(|error| sqlx::Error::ColumnDecode {
+            index: (self.index - 1).to_string(),
+            source: error.into(),
+        })
+    }
 }
 
 impl From<sqlx::Error> for ReadError {
@@ -149,6 +202,7 @@ impl From<ReadError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::{join_all, try_join_all};
     use local_services::testing::TestDatabase;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
@@ -182,7 +236,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         tokio::spawn(database.clone().keep_connected(shutdown.clone()));
         let started = Instant::now();
-        while read(sqlx::query("SELECT 1").execute(database.pool())).await.is_err() {
+        while one(&database).await.is_err() {
             assert!(started.elapsed() < 3 * CONNECT_TIMEOUT, "nobody is ever connected");
         }
         shutdown.cancel();
@@ -196,8 +250,44 @@ mod tests {
         let written = sqlx::query("CREATE TABLE mine ()").execute(database.pool()).await;
         let code = written.unwrap_err().into_database_error().unwrap().code().unwrap().into_owned();
         assert_eq!(code, "25006", "read-only");
-        let slow = read(sqlx::query("SELECT pg_sleep(60)").execute(database.pool())).await;
+        let slow = database.read::<(i32,)>(sqlx::query_as("SELECT 1 FROM pg_sleep(60)")).await;
         assert!(matches!(slow, Err(ReadError::Unavailable(_))), "{slow:?}");
+        assert_eq!(one(&database).await.unwrap(), [(1,)], "what was not read then is not read now");
+    }
+
+    #[tokio::test]
+    async fn more_reads_at_once_than_connections_wait_for_each_other() {
+        let test_database = TestDatabase::create().await;
+        let pool = PgPool::connect(test_database.url()).await.unwrap();
+        let database = Database::beside(&pool);
+        let slowly = "SELECT 1 FROM pg_sleep(0.05)";
+        let reads = (0..4 * READS_MAX).map(|_| database.read::<(i32,)>(sqlx::query_as(slowly)));
+        assert_eq!(try_join_all(reads).await.unwrap().len(), 4 * READS_MAX);
+        // Nor are those left without one that are no reads.
+        sqlx::query("SELECT 1").execute(database.pool()).await.unwrap();
+        assert!(database.pool().size() <= CONNECTIONS_MAX);
+    }
+
+    #[tokio::test]
+    async fn connections_that_have_been_cut_are_replaced() {
+        let test_database = TestDatabase::create().await;
+        let pool = PgPool::connect(test_database.url()).await.unwrap();
+        let database = Database::beside(&pool);
+        try_join_all((0..READS_MAX).map(|_| one(&database))).await.unwrap();
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(cut).execute(&pool).await.unwrap();
+        // Those that were used only just now may fail once each.
+        let failed = join_all((0..READS_MAX).map(|_| one(&database))).await;
+        let is_outage = |it: &Result<_, ReadError>| !matches!(it, Err(ReadError::Broken(_)));
+        assert!(failed.iter().all(is_outage), "{failed:?}");
+        for _ in 0..READS_MAX {
+            assert_eq!(one(&database).await.unwrap(), [(1,)]);
+        }
+    }
+
+    async fn one(database: &Database) -> Result<Vec<(i32,)>, ReadError> {
+        database.read(sqlx::query_as("SELECT 1")).await
     }
 
     #[tokio::test]

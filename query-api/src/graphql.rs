@@ -1,7 +1,7 @@
 //! GraphQL: over HTTP at `POST /graphql` and `GET /graphql?query=…`, and subscriptions over a
 //! WebSocket or as a stream of events at the same address.
 //!
-//! - `handler`, `batch`: from a request to an answer; `socket`, `events`: to a stream of them.
+//! - `handler`, `request`: from a request to an answer; `socket`, `events`: to a stream of them.
 //! - `documents`: queries that were read before, which is also what persisted queries are.
 //! - `guards`: how large a query may be.
 //! - `query`, `subscription`: what can be asked; `types`: what is answered.

@@ -1,5 +1,6 @@
 //! What every request needs.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,9 +59,13 @@ impl Default for SubscriptionLimits {
     }
 }
 
-/// Cheap to clone.
+/// Cheap to clone: a router copies it several times for every request, and processors that count
+/// copies together wait for each other, so there is one count for all of it.
 #[derive(Clone)]
-pub struct State {
+pub struct State(Arc<Common>);
+
+/// What is the same for every request.
+pub struct Common {
     pub(crate) database: Database,
     pub(crate) freshness: Freshness,
     pub(crate) changes: Changes,
@@ -72,6 +77,14 @@ pub struct State {
     /// Of those who subscribe.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
+}
+
+impl Deref for State {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.0
+    }
 }
 
 impl State {
@@ -89,7 +102,7 @@ impl State {
         tokio::spawn(database.clone().keep_connected(shutdown.clone()));
         let freshness = Freshness::watch(database.clone(), log.clone(), shutdown.clone());
         let limits = settings.subscriptions;
-        Self {
+        Self(Arc::new(Common {
             changes: Changes::follow(&database, &freshness, &shutdown),
             past: Past::new(log),
             schema: graphql::schema(settings.introspection),
@@ -100,7 +113,7 @@ impl State {
             web,
             limits,
             shutdown,
-        }
+        }))
     }
 
     /// Whether the read models can be read.

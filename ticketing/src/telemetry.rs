@@ -12,9 +12,10 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use sqlx::PgPool;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 /// Ours in full, of the libraries only what is wrong.
 const FILTER: &str = "info,sqlx=warn,kurrentdb=warn,async_nats=warn,fjall=warn,lsm_tree=warn,\
@@ -67,9 +68,8 @@ impl Settings {
         self.filter().map(drop)
     }
 
-    fn filter(&self) -> anyhow::Result<EnvFilter> {
-        EnvFilter::try_new(&self.log_filter)
-            .with_context(|| format!("--log-filter {}", self.log_filter))
+    fn filter(&self) -> anyhow::Result<Targets> {
+        self.log_filter.parse().with_context(|| format!("--log-filter {}", self.log_filter))
     }
 }
 

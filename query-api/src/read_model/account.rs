@@ -4,7 +4,7 @@ use domain::Timestamp;
 use domain::id::AccountId;
 use sqlx::FromRow;
 
-use crate::database::{Database, ReadError, read};
+use crate::database::{Database, ReadError};
 
 /// An account as it was when it was read.
 #[derive(Clone, Debug, PartialEq, FromRow)]
@@ -15,10 +15,9 @@ pub(crate) struct Account {
 
 impl Database {
     pub(crate) async fn account(&self, id: AccountId) -> Result<Option<Account>, ReadError> {
-        let row =
+        let query =
             sqlx::query_as("SELECT registered_at, open_sessions FROM read.accounts WHERE id = $1")
-                .bind(id.0)
-                .fetch_optional(self.pool());
-        read(row).await
+                .bind(id.0);
+        Ok(self.read(query).await?.pop())
     }
 }

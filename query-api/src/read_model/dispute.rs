@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, QueryBuilder, Row};
 use web::wire;
 
-use crate::database::{Database, ReadError, column, read};
+use crate::database::{Database, ReadError, column};
 use crate::page::{Cursor, Items, Order, Page};
 
 /// A dispute as it was when it was read.
@@ -80,7 +80,7 @@ impl Database {
         );
         sql.push_bind(seller.0);
         page.push(&mut sql, NEWEST);
-        let rows = read(sql.build_query_as().fetch_all(self.pool())).await?;
+        let rows = self.read(sql.build_query_as()).await?;
         Ok(page.cut(rows))
     }
 }

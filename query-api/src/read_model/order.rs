@@ -10,7 +10,7 @@ use sqlx::{FromRow, QueryBuilder, Row};
 use uuid::Uuid;
 use web::wire;
 
-use crate::database::{Database, ReadError, column, read};
+use crate::database::{Database, ReadError, column};
 use crate::page::{Cursor, Items, Order as ListOrder, Page};
 
 /// The most orders shown with a ticket: one's newest ones.
@@ -148,7 +148,7 @@ impl Database {
             sql.push(" AND o.status = ").push_bind(status.as_str());
         }
         page.push(&mut sql, NEWEST);
-        let rows = read(sql.build_query_as().fetch_all(self.pool())).await?;
+        let rows = self.read(sql.build_query_as()).await?;
         Ok(page.cut(rows))
     }
 
@@ -171,7 +171,7 @@ impl Database {
             sql.push(" AND o.id = ").push_bind(order.0);
         }
         sql.push(" ORDER BY o.changed_commit, o.changed_prepare LIMIT ").push_bind(rows_max);
-        read(sql.build_query_as().fetch_all(self.pool())).await
+        self.read(sql.build_query_as()).await
     }
 
     /// Those of the orders that there are and that are the buyer's, in no order.
@@ -181,12 +181,11 @@ impl Database {
         ids: &[OrderId],
     ) -> Result<Vec<Order>, ReadError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows =
+        let query =
             sqlx::query_as(select!("FROM read.orders AS o WHERE o.id = ANY($1) AND o.buyer = $2"))
                 .bind(ids)
-                .bind(buyer.0)
-                .fetch_all(self.pool());
-        read(rows).await
+                .bind(buyer.0);
+        self.read(query).await
     }
 
     /// A buyer's newest orders of each of the tickets, newest first.
@@ -196,7 +195,7 @@ impl Database {
         tickets: &[TicketId],
     ) -> Result<Vec<Order>, ReadError> {
         let tickets: Vec<Uuid> = tickets.iter().map(|ticket| ticket.0).collect();
-        let rows = sqlx::query_as(select!(
+        let query = sqlx::query_as(select!(
             "FROM UNNEST($1::uuid[]) AS wanted (ticket) CROSS JOIN LATERAL ( \
                  SELECT * FROM read.orders WHERE orders.ticket = wanted.ticket AND buyer = $2 \
                  ORDER BY placed_commit DESC, placed_prepare DESC LIMIT $3 \
@@ -204,9 +203,8 @@ impl Database {
         ))
         .bind(tickets)
         .bind(buyer.0)
-        .bind(OF_TICKET_MAX)
-        .fetch_all(self.pool());
-        read(rows).await
+        .bind(OF_TICKET_MAX);
+        self.read(query).await
     }
 }
 

@@ -6,7 +6,7 @@ use domain::money::{Currency, Money};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
-use crate::database::{Database, ReadError, column, read};
+use crate::database::{Database, ReadError, column};
 
 /// A day of UTC, in one currency.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ impl Database {
         last: NaiveDate,
         ticket: Option<TicketId>,
     ) -> Result<Vec<SalesDay>, ReadError> {
-        let rows = sqlx::query_as(
+        let query = sqlx::query_as(
             "SELECT day, currency, sum(units_sold)::bigint AS units, \
                  sum(gross_minor)::bigint AS gross, sum(refunded_minor)::bigint AS refunded \
              FROM read.sales_by_day \
@@ -36,9 +36,8 @@ impl Database {
         .bind(seller.0)
         .bind(first)
         .bind(last)
-        .bind(ticket.map(|ticket| ticket.0))
-        .fetch_all(self.pool());
-        read(rows).await
+        .bind(ticket.map(|ticket| ticket.0));
+        self.read(query).await
     }
 }
 

@@ -6,11 +6,11 @@ use domain::Timestamp;
 use domain::id::{AccountId, OrderId, TicketId};
 use domain::money::{Currency, Money};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, QueryBuilder, Row};
+use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 use web::wire;
 
-use crate::database::{Database, ReadError, column, read};
+use crate::database::{Columns, Database, ReadError};
 use crate::page::Cursor;
 
 pub(crate) use list::{PriceRange, TicketFilter, TicketSort};
@@ -38,7 +38,7 @@ pub(crate) struct Ticket {
 }
 
 /// By name and not `*`: a prepared statement outlives a change of the view only if its columns
-/// stay the same.
+/// stay the same. A row is read in this order.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -67,15 +67,14 @@ impl ChangesOf {
 
 impl Database {
     pub(crate) async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, ReadError> {
-        let row = sqlx::query_as(select!("WHERE id = $1")).bind(id.0).fetch_optional(self.pool());
-        read(row).await
+        let query = sqlx::query_as(select!("WHERE id = $1")).bind(id.0);
+        Ok(self.read(query).await?.pop())
     }
 
     /// Those of the tickets that there are, in no order.
     pub(crate) async fn tickets(&self, ids: &[TicketId]) -> Result<Vec<Ticket>, ReadError> {
-        let rows =
-            sqlx::query_as(select!("WHERE id = ANY($1)")).bind(uuids(ids)).fetch_all(self.pool());
-        read(rows).await
+        let query = sqlx::query_as(select!("WHERE id = ANY($1)")).bind(uuids(ids));
+        self.read(query).await
     }
 
     /// What has changed after a place in the log, in the order of the changes.
@@ -94,7 +93,7 @@ impl Database {
             sql.push(" AND seller = ").push_bind(seller.0);
         }
         sql.push(" ORDER BY changed_commit, changed_prepare LIMIT ").push_bind(rows_max);
-        read(sql.build_query_as().fetch_all(self.pool())).await
+        self.read(sql.build_query_as()).await
     }
 }
 
@@ -104,32 +103,26 @@ fn uuids(ids: &[TicketId]) -> Vec<Uuid> {
 
 impl FromRow<'_, PgRow> for Ticket {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let units = |name| column::<i32, u32>(row, name);
+        let mut columns = Columns::of(row);
         Ok(Self {
-            id: TicketId(row.try_get("id")?),
-            seller: AccountId(row.try_get("seller")?),
-            title: row.try_get("title")?,
+            id: TicketId(columns.next()?),
+            seller: AccountId(columns.next()?),
+            title: columns.next()?,
             price: Money {
-                minor: row.try_get("price_minor")?,
-                currency: column::<String, Currency>(row, "currency")?,
+                minor: columns.next()?,
+                currency: columns.next_as::<String, Currency>()?,
             },
-            quantity: units("quantity")?,
-            reserved: units("reserved")?,
-            sold: units("sold")?,
-            available: units("available")?,
-            max_per_order: units("max_per_order")?,
-            withdrawn: row.try_get("withdrawn")?,
-            order_id: row.try_get::<Option<Uuid>, _>("order_id")?.map(OrderId),
-            version: column::<i64, u64>(row, "version")?,
-            listed_at: row.try_get("listed_at")?,
-            listed: Cursor {
-                commit: row.try_get("listed_commit")?,
-                prepare: row.try_get("listed_prepare")?,
-            },
-            changed: Cursor {
-                commit: row.try_get("changed_commit")?,
-                prepare: row.try_get("changed_prepare")?,
-            },
+            quantity: columns.next_as::<i32, u32>()?,
+            reserved: columns.next_as::<i32, u32>()?,
+            sold: columns.next_as::<i32, u32>()?,
+            available: columns.next_as::<i32, u32>()?,
+            max_per_order: columns.next_as::<i32, u32>()?,
+            withdrawn: columns.next()?,
+            order_id: columns.next::<Option<Uuid>>()?.map(OrderId),
+            version: columns.next_as::<i64, u64>()?,
+            listed_at: columns.next()?,
+            listed: Cursor { commit: columns.next()?, prepare: columns.next()? },
+            changed: Cursor { commit: columns.next()?, prepare: columns.next()? },
         })
     }
 }

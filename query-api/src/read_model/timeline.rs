@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-use crate::database::{Database, ReadError, column, read};
+use crate::database::{Database, ReadError, column};
 
 /// The most that is shown of what came of one request.
 const OF_REQUEST_MAX: i64 = 500;
@@ -44,14 +44,13 @@ impl Database {
     /// Everything that came of the same request as an event, in the order of the log; none when
     /// there is no such event.
     pub(crate) async fn same_request(&self, event: Uuid) -> Result<Vec<Happening>, ReadError> {
-        let rows = sqlx::query_as(select!(
+        let query = sqlx::query_as(select!(
             "WHERE correlation = (SELECT correlation FROM read.timeline WHERE event_id = $1) \
              ORDER BY commit_position, prepare_position LIMIT $2"
         ))
         .bind(event)
-        .bind(OF_REQUEST_MAX)
-        .fetch_all(self.pool());
-        read(rows).await
+        .bind(OF_REQUEST_MAX);
+        self.read(query).await
     }
 }
 

@@ -5,7 +5,7 @@ use domain::money::Currency;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::{Ticket, select};
-use crate::database::{Database, ReadError, read};
+use crate::database::{Database, ReadError};
 use crate::page::{Items, Order, Page, TicketCursor};
 
 /// Which tickets. All of it has to be so.
@@ -96,7 +96,7 @@ impl Database {
         let mut sql = QueryBuilder::new(select!("WHERE "));
         filter.push(&mut sql);
         page.push(&mut sql, sort.order());
-        let rows = read(sql.build_query_as().fetch_all(self.pool())).await?;
+        let rows = self.read(sql.build_query_as()).await?;
         Ok(page.cut(rows))
     }
 }
