@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use eventlog::{EventLog, Vault};
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,8 @@ const SHARED_POOL_CONNECTIONS_MAX: u32 = 32;
 /// work for nothing, and after a restart, when all are opened at once, a busy machine opens none
 /// within two seconds.
 const SHARED_POOL_WAIT: Duration = Duration::from_secs(8);
+/// How long a connection that nobody uses is taken for a good one.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where the event log is.
@@ -266,6 +268,13 @@ fn open_pool(
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(wait)
+        .test_before_acquire(false)
+        .before_acquire(|connection, it| {
+            // Each is tested when it comes back, so most need no test when they are given out again.
+            Box::pin(
+                async move { Ok(it.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()) },
+            )
+        })
         .connect_lazy_with(options);
     tokio::spawn(crate::telemetry::watch_pool(pool.clone(), name));
     Ok(pool)

@@ -60,14 +60,19 @@ struct Cli {
 enum Command {
     /// What the benchmark starts for itself: the bare handler.
     #[command(hide = true)]
-    Bare { database_url: String },
+    Bare {
+        database_url: String,
+        /// Use connections without ever testing them.
+        #[arg(long)]
+        untested: bool,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    if let Some(Command::Bare { database_url }) = cli.command {
-        return bare::serve(&database_url).await;
+    if let Some(Command::Bare { database_url, untested }) = cli.command {
+        return bare::serve(&database_url, !untested).await;
     }
     if cfg!(debug_assertions) {
         eprintln!("bench: this is a debug build; for figures that mean something add --release");

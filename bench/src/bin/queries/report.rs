@@ -6,7 +6,7 @@ use std::time::Duration;
 use bench::figures::short;
 use bench::rate::Rate;
 
-use crate::subjects::{BARE, OURS, PEER};
+use crate::subjects::{BARE, BARE_UNTESTED, OURS, PEER};
 
 /// Of the bare handler's rate.
 const SHARE_OF_BARE_MIN: f64 = 0.6;
@@ -39,7 +39,7 @@ impl Measured {
 pub(crate) fn print(measured: &Measured) {
     println!("| | a second (median, min–max) | p50 ms | p99 ms | own µs each |");
     println!("|---|--:|--:|--:|--:|");
-    for name in [BARE, OURS, PEER] {
+    for name in [BARE, BARE_UNTESTED, OURS, PEER] {
         let numbers = [0, 1, 2, 3].map(|index| measured.spread(name, index));
         let [Some([rate, min, max]), Some([p50, ..]), Some([p99, ..]), Some([cpu, ..])] = numbers
         else {

@@ -12,6 +12,7 @@ use crate::place::Place;
 
 pub(crate) const OURS: &str = "ticketing query-api";
 pub(crate) const BARE: &str = "bare handler";
+pub(crate) const BARE_UNTESTED: &str = "bare handler that tests no connection";
 pub(crate) const PEER: &str = "PostGraphile 4";
 
 const QUERY: &str = "{ tickets(first: 20, where: {currency: \"usd\", priceMin: \"10\", \
@@ -46,18 +47,21 @@ pub(crate) async fn start(
     let url = place.postgres.url();
     let words = |name: &str| place.directory.join(name);
     let bare = std::env::current_exe()?;
-    let mut process = Process::start(&bare, &["bare", &url], &[], &words("bare.log"))?;
-    let address = process.says("bare: http://").await?.parse()?;
-    let bare = Subject { name: BARE, process, address, request: request("/", QUERY) };
+    let mut subjects = Vec::new();
+    let (tested, untested) = (["bare", &url], ["bare", "--untested", &url]);
+    for (name, arguments) in [(BARE, tested.as_slice()), (BARE_UNTESTED, untested.as_slice())] {
+        let mut process = Process::start(&bare, arguments, &[], &words("bare.log"))?;
+        let address = process.says("bare: http://").await?.parse()?;
+        subjects.push(Subject { name, process, address, request: request("/", QUERY) });
+    }
 
     let mut arguments = vec!["query-api", "--listen", "127.0.0.1:0", "--limits", "off"];
     arguments.extend(["--metrics", "127.0.0.1:0"]);
     arguments.extend(["--log-url", &place.log_url, "--database-url", &url]);
     let mut process = Process::start(ticketing, &arguments, &KEYS, &words("query-api.log"))?;
     let address = process.says("query-api: http://").await?.parse()?;
-    let ours = Subject { name: OURS, process, address, request: request("/graphql", QUERY) };
+    subjects.push(Subject { name: OURS, process, address, request: request("/graphql", QUERY) });
 
-    let mut subjects = vec![bare, ours];
     if let Some(program) = postgraphile {
         let arguments = ["--connection", &url, "--schema", "read", "--host", "127.0.0.1"];
         let own = [

@@ -57,8 +57,13 @@ impl Round {
         self.events / self.fill
     }
 
-    /// Both put in the same rows.
+    /// Events a second of the rebuild by rows a second of `COPY`: what each of them takes in.
     pub(crate) fn share_of_copy(&self) -> f64 {
+        self.events_per_second() / (self.rows / self.copy)
+    }
+
+    /// Rows a second of both, which put in the same rows.
+    pub(crate) fn share_of_copy_in_rows(&self) -> f64 {
         self.copy / self.fill
     }
 }
