@@ -115,6 +115,8 @@ impl Reading {
     async fn once(&mut self) -> bool {
         let mut deliveries = self.log.deliveries(self.at);
         loop {
+            // Not before the last page has been taken: no more than two are held.
+            let Ok(room) = self.sender.clone().reserve_owned().await else { return false };
             let (mut page, error) = self.page(&mut deliveries).await;
             page.unreadable = error.as_ref().and_then(LogError::unfit);
             let unreadable = page.unreadable.is_some();
@@ -124,9 +126,9 @@ impl Reading {
             if Some(page.end) > self.at {
                 self.at = Some(page.end);
                 self.tries = 0;
-                if self.sender.send(Ok(page)).await.is_err() {
-                    return false;
-                }
+                room.send(Ok(page));
+            } else {
+                drop(room);
             }
             match error {
                 None if self.at < Some(self.until) => {}

@@ -5,7 +5,7 @@
 //! - [`State`], [`api`]: what a server of this needs.
 //! - `freshness`: how far the read models have come, so that a session reads its own writes.
 //! - `database`, `read_model`: the SQL, one file for each read model.
-//! - `page`: keyset paging, the same for REST and GraphQL.
+//! - `page`: keyset paging, the same for REST and GraphQL; `shared_lists`: what many ask for at once.
 //! - `live`: what changes, told to all who watch; `history`: what once was, from the log.
 //! - `rest`, `graphql`: the two ways to ask; `explorer`: a page to try the second.
 
@@ -19,6 +19,7 @@ mod page;
 mod read_model;
 mod ready;
 mod rest;
+mod shared_lists;
 mod state;
 
 use web::Api;

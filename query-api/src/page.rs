@@ -16,7 +16,7 @@ pub(crate) const LIMIT_MAX: u32 = 100;
 
 /// Which part of a list is wanted: what comes after and before some items, and of that the first or
 /// the last ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Page<K = Cursor> {
     limit: u32,
     after: Option<K>,

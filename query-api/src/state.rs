@@ -17,6 +17,7 @@ use crate::graphql::{self, Documents, QuerySchema};
 use crate::history::Past;
 use crate::live::Changes;
 use crate::ready::ReadModelsReady;
+use crate::shared_lists::SharedLists;
 
 /// What may be chosen of the read side.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,7 @@ pub struct State(Arc<Common>);
 /// What is the same for every request.
 pub struct Common {
     pub(crate) database: Database,
+    pub(crate) lists: SharedLists,
     pub(crate) freshness: Freshness,
     pub(crate) changes: Changes,
     pub(crate) past: Past,
@@ -104,6 +106,7 @@ impl State {
         let limits = settings.subscriptions;
         Self(Arc::new(Common {
             changes: Changes::follow(&database, &freshness, &shutdown),
+            lists: SharedLists::new(database.clone(), freshness.clone()),
             past: Past::new(log),
             schema: graphql::schema(settings.introspection),
             documents: Documents::new(),

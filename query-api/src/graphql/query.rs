@@ -69,7 +69,7 @@ impl Query {
             }
         }
         let reader = asked(ctx, &[ReadModel::Tickets, ReadModel::Orders], at_least).await?;
-        let found = reader.database().list_tickets(&filter, sort, &page).await?;
+        let found = reader.state.lists.tickets(filter, sort, page).await?;
         let listed = |ticket| ListedTicket(TicketNode(ticket));
         Ok(connection(found, |ticket| sort.cursor(ticket), listed))
     }

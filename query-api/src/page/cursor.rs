@@ -9,7 +9,7 @@ use sqlx::{Postgres, QueryBuilder};
 use super::Key;
 
 /// A place in the log: where a thing began, or last changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Cursor {
     pub(crate) commit: i64,
     pub(crate) prepare: i64,
@@ -17,7 +17,7 @@ pub(crate) struct Cursor {
 
 /// A ticket's place in a list: when it was listed, and first of all its price where that is what the
 /// list is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TicketCursor {
     pub(crate) listed: Cursor,
     pub(crate) price_minor: Option<i64>,

@@ -32,8 +32,7 @@ pub(super) async fn list(
 ) -> Result<impl IntoResponse, ApiError> {
     let seen = state.freshness.wait(&[ReadModel::Tickets], wanted).await;
     let asked = page.map(|listed| TicketCursor { listed, price_minor: None });
-    let (on_sale, newest) = (TicketFilter::default(), TicketSort::Newest);
-    let found = state.database.list_tickets(&on_sale, newest, &asked).await?;
+    let found = state.lists.tickets(TicketFilter::default(), TicketSort::Newest, asked).await?;
     let listed = Listed::<wire::Ticket>::new("/api/tickets", &page, found, |ticket| ticket.listed);
     Ok(listed.answer(&headers, seen))
 }

@@ -3,6 +3,8 @@
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
+use futures::future::join_all;
+use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -85,4 +87,35 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_things() {
     visitor.get_json("/api/orders?limit=100").await;
     let asked = statements.take();
     assert_eq!(asked.len(), 1, "{asked:#?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_list_that_many_ask_for_is_read_once_until_something_changes() {
+    const MANY: usize = 50;
+    let mut shop = Shop::open().await;
+    let ticket = shop.list(somebody(), "Concert", 5).await.ticket;
+    shop.caught_up().await;
+    let visitor = shop.site.nobody();
+    let statements = Statements::default();
+    let listening = tracing::subscriber::set_default(statements.clone());
+    let answers = join_all((0..MANY).map(|_| visitor.data("{ tickets { nodes { available } } }")));
+    for answer in answers.await {
+        assert_eq!(answer["tickets"]["nodes"], json!([{ "available": 5 }]));
+    }
+    // It is kept for a second at most, and a busy machine may take longer for so many.
+    let asked = statements.take();
+    assert!((1..=SPLIT_MAX).contains(&asked.len()), "{asked:#?}");
+    drop(listening);
+
+    // What somebody has done is in the list for everybody who asks for what came of it.
+    for left in (0..5).rev() {
+        shop.order(somebody(), ticket).await;
+        let at_least = shop.log.head().await.unwrap().unwrap();
+        let asked = format!(
+            "{{ tickets(where: {{ onSale: true }}, atLeast: \"{at_least}\") {{ nodes {{ available }} }} }}"
+        );
+        let expected = if left > 0 { json!([{ "available": left }]) } else { json!([]) };
+        assert_eq!(visitor.data(&asked).await["tickets"]["nodes"], expected);
+    }
+    shop.stop_projectors().await;
 }

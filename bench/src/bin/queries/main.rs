@@ -87,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
         for subject in &subjects {
             let seconds = Duration::from_secs(cli.seconds);
             let before = subject.process.cpu()?;
-            let rate = load::run(subject.address, &subject.request, CLIENTS, seconds).await?;
+            let rate = load::run(subject.address, &subject.requests, CLIENTS, seconds).await?;
             let cpu = subject.process.cpu()? - before;
             measured.add(subject.name, rate, cpu, seconds);
         }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::ensure;
 use bench::http::Connection;
@@ -11,6 +12,8 @@ use serde_json::json;
 use crate::place::Place;
 
 pub(crate) const OURS: &str = "ticketing query-api";
+/// Its answers are shared by those who ask the same; here nobody does.
+pub(crate) const OURS_VARIED: &str = "ticketing query-api, no list twice";
 pub(crate) const BARE: &str = "bare handler";
 pub(crate) const BARE_UNTESTED: &str = "bare handler that tests no connection";
 pub(crate) const PEER: &str = "PostGraphile 4";
@@ -18,7 +21,11 @@ pub(crate) const PEER: &str = "PostGraphile 4";
 const QUERY: &str = "{ tickets(first: 20, where: {currency: \"usd\", priceMin: \"10\", \
      priceMax: \"50\"}) { nodes { id title price { amount currency } available version } \
      pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
-/// The same, in the words of its plugin for filters.
+/// The same with bounds that are given beside it.
+const VARIED_QUERY: &str = "query ($min: String, $max: String) { tickets(first: 20, where: \
+     {currency: \"usd\", priceMin: $min, priceMax: $max}) { nodes { id title price { amount \
+     currency } available version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+/// The same as ours, in the words of its plugin for filters.
 const PEER_QUERY: &str = "{ allTickets(first: 20, filter: {available: {greaterThan: 0}, \
      currency: {equalTo: \"usd\"}, \
      priceMinor: {greaterThanOrEqualTo: \"1000\", lessThanOrEqualTo: \"5000\"}}, \
@@ -36,8 +43,11 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
-    pub(crate) request: Vec<u8>,
+    pub(crate) requests: Requests,
 }
+
+/// By their numbers.
+pub(crate) type Requests = Arc<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
 
 pub(crate) async fn start(
     place: &Place,
@@ -52,15 +62,17 @@ pub(crate) async fn start(
     for (name, arguments) in [(BARE, tested.as_slice()), (BARE_UNTESTED, untested.as_slice())] {
         let mut process = Process::start(&bare, arguments, &[], &words("bare.log"))?;
         let address = process.says("bare: http://").await?.parse()?;
-        subjects.push(Subject { name, process, address, request: request("/", QUERY) });
+        subjects.push(Subject { name, process, address, requests: same("/", QUERY) });
     }
 
     let mut arguments = vec!["query-api", "--listen", "127.0.0.1:0", "--limits", "off"];
     arguments.extend(["--metrics", "127.0.0.1:0"]);
     arguments.extend(["--log-url", &place.log_url, "--database-url", &url]);
-    let mut process = Process::start(ticketing, &arguments, &KEYS, &words("query-api.log"))?;
-    let address = process.says("query-api: http://").await?.parse()?;
-    subjects.push(Subject { name: OURS, process, address, request: request("/graphql", QUERY) });
+    for (name, requests) in [(OURS, same("/graphql", QUERY)), (OURS_VARIED, varied("/graphql"))] {
+        let mut process = Process::start(ticketing, &arguments, &KEYS, &words("query-api.log"))?;
+        let address = process.says("query-api: http://").await?.parse()?;
+        subjects.push(Subject { name, process, address, requests });
+    }
 
     if let Some(program) = postgraphile {
         let arguments = ["--connection", &url, "--schema", "read", "--host", "127.0.0.1"];
@@ -75,8 +87,8 @@ pub(crate) async fn start(
         // It says so once it has read the schema.
         process.says("PostGraphile").await?;
         let address = SocketAddr::from(([127, 0, 0, 1], 5678));
-        let request = request("/graphql", PEER_QUERY);
-        subjects.push(Subject { name: PEER, process, address, request });
+        let requests = same("/graphql", PEER_QUERY);
+        subjects.push(Subject { name: PEER, process, address, requests });
     }
     for subject in &subjects {
         answers(subject).await?;
@@ -87,14 +99,30 @@ pub(crate) async fn start(
 /// That it gives a list of twenty, before anything is measured.
 async fn answers(subject: &Subject) -> anyhow::Result<()> {
     let mut connection = Connection::open(subject.address).await?;
-    let answer = connection.ask(&subject.request).await?;
+    let answer = connection.ask(&(subject.requests)(0)).await?;
     let count = answer.text().matches("\"title\"").count();
     ensure!(answer.status == 200 && count == 20, "{}: {}", subject.name, answer.text());
     Ok(())
 }
 
-fn request(path: &str, query: &str) -> Vec<u8> {
-    let body = json!({"query": query}).to_string();
+fn same(path: &str, query: &str) -> Requests {
+    let request = request(path, &json!({"query": query}));
+    Arc::new(move |_| request.clone())
+}
+
+/// From 10.00 to 19.99, and up to 50.00 to 59.99: each some minutes after the last.
+fn varied(path: &'static str) -> Requests {
+    Arc::new(move |number| {
+        let (min, max) = (number % 1_000, number / 1_000 % 1_000);
+        let bound =
+            |tens: usize, cents: usize| format!("{}.{:02}", tens + cents / 100, cents % 100);
+        let variables = json!({"min": bound(10, min), "max": bound(50, max)});
+        request(path, &json!({"query": VARIED_QUERY, "variables": variables}))
+    })
+}
+
+fn request(path: &str, body: &serde_json::Value) -> Vec<u8> {
+    let body = body.to_string();
     let length = body.len();
     format!(
         "POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\

@@ -9,7 +9,7 @@ use crate::database::{Database, ReadError};
 use crate::page::{Items, Order, Page, TicketCursor};
 
 /// Which tickets. All of it has to be so.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TicketFilter {
     /// Only what can be bought now. Without it a seller must be named: nobody walks through all that
     /// was ever sold.
@@ -19,7 +19,7 @@ pub(crate) struct TicketFilter {
 }
 
 /// Prices are compared only within a currency.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PriceRange {
     pub(crate) currency: Currency,
     pub(crate) minor_min: Option<i64>,
@@ -27,7 +27,7 @@ pub(crate) struct PriceRange {
 }
 
 /// In which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, async_graphql::Enum)]
 pub(crate) enum TicketSort {
     /// What was listed last comes first.
     #[default]
