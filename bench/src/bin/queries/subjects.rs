@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::place::Place;
 
-pub(crate) const OURS: &str = "ticketing query-api";
+pub(crate) const OURS: &str = "ticketing query-api, the same list";
 /// Its answers are shared by those who ask the same; here nobody does.
 pub(crate) const OURS_VARIED: &str = "ticketing query-api, no list twice";
 pub(crate) const BARE: &str = "bare handler";
@@ -25,7 +25,7 @@ const QUERY: &str = "{ tickets(first: 20, where: {currency: \"usd\", priceMin: \
 const VARIED_QUERY: &str = "query ($min: String, $max: String) { tickets(first: 20, where: \
      {currency: \"usd\", priceMin: $min, priceMax: $max}) { nodes { id title price { amount \
      currency } available version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
-/// The same as ours, in the words of its plugin for filters.
+/// The first again, in the words of the peer's plugin for filters.
 const PEER_QUERY: &str = "{ allTickets(first: 20, filter: {available: {greaterThan: 0}, \
      currency: {equalTo: \"usd\"}, \
      priceMinor: {greaterThanOrEqualTo: \"1000\", lessThanOrEqualTo: \"5000\"}}, \
@@ -110,7 +110,7 @@ fn same(path: &str, query: &str) -> Requests {
     Arc::new(move |_| request.clone())
 }
 
-/// From 10.00 to 19.99, and up to 50.00 to 59.99: each some minutes after the last.
+/// From 10.00 to 19.99 on, and up to 50.00 to 59.99: none comes again before a million others.
 fn varied(path: &'static str) -> Requests {
     Arc::new(move |number| {
         let (min, max) = (number % 1_000, number / 1_000 % 1_000);
