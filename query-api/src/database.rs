@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow};
 use sqlx::query::QueryAs;
-use sqlx::{Decode, Executor, FromRow, PgPool, Postgres, Row, Type};
+use sqlx::{ColumnIndex, Decode, Executor, FromRow, PgPool, Postgres, Row, Type};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use web::ApiError;
@@ -104,7 +104,7 @@ impl Database {
     {
         let reading = async {
             let mut connection = self.connections.take().await?;
-            let rows = query.fetch_all(&mut *connection).await?;
+            let rows = query.fetch_all(connection.get()).await?;
             connection.keep();
             Ok(rows)
         };
@@ -114,15 +114,20 @@ impl Database {
 }
 
 /// A column as what it stands for: what is stored is checked, never cast.
-pub(crate) fn column<'r, S, T>(row: &'r PgRow, name: &str) -> sqlx::Result<T>
+pub(crate) fn column<'r, S, T>(
+    row: &'r PgRow,
+    index: impl ColumnIndex<PgRow> + ToString + Copy,
+) -> sqlx::Result<T>
 where
     S: Decode<'r, Postgres> + Type<Postgres>,
     T: TryFrom<S>,
     T::Error: Error + Send + Sync + 'static,
 {
-    let stored: S = row.try_get(name)?;
-    T::try_from(stored)
-        .map_err(|error| sqlx::Error::ColumnDecode { index: name.to_owned(), source: error.into() })
+    let stored: S = row.try_get(index)?;
+    T::try_from(stored).map_err(|error| sqlx::Error::ColumnDecode {
+        index: index.to_string(),
+        source: error.into(),
+    })
 }
 
 /// The columns of a row, one after another. To look each of them up by its name costs lists too much.
@@ -140,8 +145,7 @@ impl<'r> Columns<'r> {
     where
         T: Decode<'r, Postgres> + Type<Postgres>,
     {
-        self.index += 1;
-        self.row.try_get(self.index - 1)
+        self.row.try_get(self.step())
     }
 
     /// As what it stands for: what is stored is checked, never cast.
@@ -151,11 +155,14 @@ impl<'r> Columns<'r> {
         T: TryFrom<S>,
         T::Error: Error + Send + Sync + 'static,
     {
-        let stored: S = self.next()?;
-        T::try_from(stored).map_err(|error| sqlx::Error::ColumnDecode {
-            index: (self.index - 1).to_string(),
-            source: error.into(),
-        })
+        column(self.row, self.step())
+    }
+
+    /// Past a column, whose index it gives.
+    fn step(&mut self) -> usize {
+        let index = self.index;
+        self.index += 1;
+        index
     }
 }
 

@@ -2,7 +2,6 @@
 //! and by another one when it gets it back, which together take longer than reading a list does. So
 //! what was taken out of it is used for a second before it goes back.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,37 +54,23 @@ impl Connections {
         Ok(Taken { tested, of: self, _place: place })
     }
 
-    /// The one that was used last, if it was tested only just now. The others go back to the pool.
+    /// The one that was used last of those that were tested only just now; the others go back to the
+    /// pool.
     fn kept(&self) -> Option<Tested> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let tested = kept.pop()?;
-        if tested.at.elapsed() < UNTESTED_MAX {
-            return Some(tested);
-        }
-        kept.retain(|tested| tested.at.elapsed() < UNTESTED_MAX);
+        let now = Instant::now();
+        kept.retain(|tested| now.duration_since(tested.at) < UNTESTED_MAX);
         kept.pop()
     }
 }
 
 impl Taken<'_> {
+    pub(super) fn get(&mut self) -> &mut PgConnection {
+        &mut self.tested.connection
+    }
+
     /// After a read that went well: the next one may have it.
     pub(super) fn keep(self) {
-        if self.tested.at.elapsed() < UNTESTED_MAX {
-            self.of.kept.lock().unwrap_or_else(PoisonError::into_inner).push(self.tested);
-        }
-    }
-}
-
-impl Deref for Taken<'_> {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.tested.connection
-    }
-}
-
-impl DerefMut for Taken<'_> {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.tested.connection
+        self.of.kept.lock().unwrap_or_else(PoisonError::into_inner).push(self.tested);
     }
 }
