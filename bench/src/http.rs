@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -22,6 +23,18 @@ pub struct Answer<'a> {
     pub status: u16,
     head: &'a [u8],
     body: &'a [u8],
+}
+
+/// A whole request that posts JSON.
+#[must_use]
+pub fn post(path: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 impl Connection {
@@ -63,7 +76,7 @@ impl Answer<'_> {
         format!("{} {}", self.status, String::from_utf8_lossy(self.body))
     }
 
-    pub fn json(&self) -> anyhow::Result<serde_json::Value> {
+    pub fn json(&self) -> anyhow::Result<Value> {
         Ok(serde_json::from_slice(self.body)?)
     }
 

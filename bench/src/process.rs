@@ -14,6 +14,13 @@ use tokio::process::{Child, ChildStdout, Command};
 /// The longest wait for the line in which a program says where it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The secrets of a shop. They guard nothing but a benchmark's people.
+pub const KEYS: [(&str, &str); 3] = [
+    ("TICKETING_SESSION_KEY", "1111111111111111111111111111111111111111111111111111111111111111"),
+    ("TICKETING_VAULT_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
+    ("TICKETING_TOKEN_KEYS", "3333333333333333333333333333333333333333333333333333333333333333"),
+];
+
 /// A running program; it is killed when this is dropped.
 pub struct Process {
     child: Child,

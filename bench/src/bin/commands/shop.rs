@@ -5,14 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use bench::http::Connection;
-use bench::process::Process;
-
-/// Not secret: they guard nothing but this benchmark's people.
-const KEYS: [(&str, &str); 3] = [
-    ("TICKETING_SESSION_KEY", "1111111111111111111111111111111111111111111111111111111111111111"),
-    ("TICKETING_VAULT_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
-    ("TICKETING_TOKEN_KEYS", "3333333333333333333333333333333333333333333333333333333333333333"),
-];
+use bench::process::{KEYS, Process};
 
 pub(crate) struct Shop {
     pub(crate) api: Process,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use bench::http::Connection;
-use bench::process::Process;
+use bench::http::{Connection, post};
+use bench::process::{KEYS, Process};
 use serde_json::json;
 
 use crate::place::Place;
@@ -31,13 +31,6 @@ const PEER_QUERY: &str = "{ allTickets(first: 20, filter: {available: {greaterTh
      priceMinor: {greaterThanOrEqualTo: \"1000\", lessThanOrEqualTo: \"5000\"}}, \
      orderBy: [LISTED_COMMIT_DESC, LISTED_PREPARE_DESC]) { nodes { id title priceMinor currency \
      available version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
-
-/// Not secret: they guard nothing.
-const KEYS: [(&str, &str); 3] = [
-    ("TICKETING_SESSION_KEY", "1111111111111111111111111111111111111111111111111111111111111111"),
-    ("TICKETING_VAULT_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
-    ("TICKETING_TOKEN_KEYS", "3333333333333333333333333333333333333333333333333333333333333333"),
-];
 
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
@@ -106,7 +99,7 @@ async fn answers(subject: &Subject) -> anyhow::Result<()> {
 }
 
 fn same(path: &str, query: &str) -> Requests {
-    let request = request(path, &json!({"query": query}));
+    let request = post(path, &json!({"query": query}));
     Arc::new(move |_| request.clone())
 }
 
@@ -117,16 +110,6 @@ fn varied(path: &'static str) -> Requests {
         let bound =
             |tens: usize, cents: usize| format!("{}.{:02}", tens + cents / 100, cents % 100);
         let variables = json!({"min": bound(10, min), "max": bound(50, max)});
-        request(path, &json!({"query": VARIED_QUERY, "variables": variables}))
+        post(path, &json!({"query": VARIED_QUERY, "variables": variables}))
     })
-}
-
-fn request(path: &str, body: &serde_json::Value) -> Vec<u8> {
-    let body = body.to_string();
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
 }

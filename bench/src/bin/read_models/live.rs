@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bench::http::Connection;
-use bench::process::Process;
+use bench::http::{Connection, post};
+use bench::process::{KEYS, Process};
 use bench::rate::Rate;
 use domain::id::{AccountId, CommandId, TicketId};
 use domain::money::{Currency, Money};
@@ -24,13 +24,6 @@ use crate::place::{Place, Shop};
 const WARM_UP_SECONDS: u64 = 2;
 /// How often the read models are looked at until they have caught up.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// Not secret: they guard nothing.
-const KEYS: [(&str, &str); 3] = [
-    ("TICKETING_SESSION_KEY", "1111111111111111111111111111111111111111111111111111111111111111"),
-    ("TICKETING_VAULT_KEY", "2222222222222222222222222222222222222222222222222222222222222222"),
-    ("TICKETING_TOKEN_KEYS", "3333333333333333333333333333333333333333333333333333333333333333"),
-];
 
 /// The commands list tickets, each followed by a query for that ticket, `atLeast` as of the command.
 /// Projectors and the API of queries are processes of their own, as in production.
@@ -112,13 +105,7 @@ fn query(ticket: TicketId, position: Position) -> Vec<u8> {
     let query = format!(
         "{{ ticket(id: \"{ticket}\", atLeast: \"{position}\") {{ id title available version }} }}"
     );
-    let body = json!({ "query": query }).to_string();
-    let length = body.len();
-    format!(
-        "POST /graphql HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+    post("/graphql", &json!({ "query": query }))
 }
 
 fn list() -> anyhow::Result<TicketCommand> {
